@@ -1,0 +1,103 @@
+"""The configuration that everything runs on: plain frozen data, read from the routing file by `load`.
+
+`bot/config/file.py` says what may stand in the file, `checks.py` what must fit together, `mistakes.py` how a mistake
+is worded and found on its line. They, and with them pydantic and YAML, are imported only when a file is read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.routing import Routing
+from bot.secrets import SecretRef
+from formatters.base import Audience
+
+
+class ConfigError(Exception):
+    """The routing file can't be used. `mistakes` holds one line for each mistake, all of them at once."""
+
+    def __init__(self, source: str, mistakes: tuple[str, ...]) -> None:
+        self.source = source
+        self.mistakes = mistakes
+        super().__init__("\n".join(mistakes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """At most `messages` in `per` seconds, and `gap` seconds between two; shared by all destinations of `group`."""
+
+    messages: int
+    per: float
+    gap: float
+    group: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """More than `over` waiting logins become one card; `max_rows` cuts its rows, None never does."""
+
+    over: int
+    max_rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Where cards go. `type` and `formatter` are names in their registries or dotted paths `package.module:Class`.
+
+    `settings` is an instance of the sender's own `Settings`; `give_up_after` is in seconds.
+    """
+
+    name: str
+    type: str
+    settings: Any
+    formatter: str
+    pace: Pace
+    digest: Digest
+    give_up_after: float = 24 * 3600.0
+    fallback: str | None = None
+    language: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """How people of another AWS account are looked up."""
+
+    role_arn: str
+    external_id: SecretRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTest:
+    """A test that the file's author wrote: this login must reach exactly these destinations, in any order."""
+
+    name: str
+    login: Mapping[str, str]
+    notify: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    source: str
+    routing: Routing
+    destinations: Mapping[str, Destination]
+    defaults: Audience = field(default_factory=Audience)
+    trusted_hosts: tuple[str, ...] = ()
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    tests: tuple[RouteTest, ...] = ()
+
+    def audience(self, destination: str, directory_id: str) -> Audience:
+        """Whose language and clock: the destination's own, else its login's directory's, else the defaults."""
+        place = self.destinations[destination]
+        directory = self.routing.directories.get(directory_id)
+        return Audience(
+            language=place.language or (directory and directory.language) or self.defaults.language,
+            timezone=place.timezone or (directory and directory.timezone) or self.defaults.timezone,
+        )
+
+
+def load(path: str) -> Config:
+    """Read and check a routing file. Raises ConfigError with every mistake in it, also for a missing file."""
+    from bot.config.file import read  # noqa: PLC0415 - pydantic and YAML cost a cold start 70 ms
+
+    return read(path)

@@ -1,0 +1,212 @@
+"""What AWS sends (an event) and what the rest of the bot sees (a Login).
+
+Lenient on purpose: AWS's own samples break AWS's own patterns, fields came and went over the years, and unknown
+platforms and products appear without notice. Only what is no WorkSpaces login at all is refused.
+Plain dataclasses and no pydantic: this module is on the way of every cold start.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Self
+
+DETAIL_TYPE = "WorkSpaces Access"
+SOURCE = "aws.workspaces"
+SAMPLE_SOURCE = "login-bot.sample"
+"""PutEvents refuses every `aws.*` source, so a sample login comes from this one. Only test stages listen to it."""
+
+MAX_EVENT_BYTES = 262_144
+"""EventBridge takes no larger entry (256 KB, AWS's PutEvents reference); a login event is about 1 KB."""
+
+MAX_TEXT = 512
+"""A longer text field is cut here, long before any channel's limit; AWS's own are under 64 characters."""
+
+MAX_ID = 128
+"""A longer id is no id: WorkSpace and directory ids end at 67 characters (AWS's API patterns)."""
+
+
+class RefusedError(Exception):
+    """The thing that came in is no WorkSpaces login; the message says why, in one sentence."""
+
+
+class NamedAfter(StrEnum):
+    """What the name on the card is the name of."""
+
+    USER = "user"
+    WORKSPACE = "workspace"
+    COMPUTER = "computer"
+    ID = "id"
+
+
+class NameGap(StrEnum):
+    """Why a login has no user's name."""
+
+    SHARED = "shared"  # the WorkSpace has no user of its own (AWS says `[UNDEFINED]`)
+    UNKNOWN = "unknown"  # AWS, or the local list, knows no such WorkSpace
+    THROTTLED = "throttled"  # AWS was too busy to say
+    DENIED = "denied"  # the bot's role may not ask
+    UNREACHABLE = "unreachable"  # AWS did not answer in time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who is behind a WorkSpace, as far as it is known.
+
+    `name` is the user's name where `named_after` is USER, else the best other name there is.
+    `display_name` and `email` are empty where nobody said them.
+    """
+
+    name: str
+    named_after: NamedAfter = NamedAfter.USER
+    gap: NameGap | None = None
+    display_name: str = ""
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """One login of one person. Text fields are untrusted and uncleaned, cut at 512 characters; times are UTC.
+
+    `directory_id` is bare (`d-…`, `wsd-…`), never `domain/d-…`. `address` may be empty or no address at all.
+    `directory_name` is the name from the routing file, empty where the directory is not listed.
+    """
+
+    event_id: str
+    workspace_id: str
+    directory_id: str
+    logged_in_at: datetime
+    emitted_at: datetime
+    received_at: datetime
+    account: str = ""
+    region: str = ""
+    address: str = ""
+    client: str = ""
+    client_version: str = ""
+    platform: str = ""
+    directory_name: str = ""
+    person: Person | None = None
+    sample: bool = False
+
+    @property
+    def user(self) -> str | None:
+        """The user's name, or None: a computer's or a WorkSpace's name is nobody's user name."""
+        if self.person is not None and self.person.named_after is NamedAfter.USER:
+            return self.person.name
+        return None
+
+    def to_json(self) -> str:
+        """One line of JSON that `from_json` reads back."""
+        return json.dumps(asdict(self), default=_plain, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what this or an earlier version wrote: fields it does not know are left out."""
+        data = json.loads(text)
+        known = {field.name for field in fields(cls)}
+        values = {key: value for key, value in data.items() if key in known}
+        for key in ("logged_in_at", "emitted_at", "received_at"):
+            values[key] = datetime.fromisoformat(values[key])
+        if values.get("person") is not None:
+            values["person"] = _person(values["person"])
+        return cls(**values)
+
+
+def parse(raw: object, *, received_at: datetime) -> Login:
+    """One WorkSpaces Access event, as EventBridge hands it over, as a Login.
+
+    Raises RefusedError, with the reason, for anything else.
+    """
+    if not isinstance(raw, dict):
+        raise RefusedError(f"not a JSON object but {_kind(raw)}")
+    _refuse_oversize(raw)
+    if (kind := raw.get("detail-type")) != DETAIL_TYPE:
+        raise RefusedError(f"detail-type is {_shown(kind)}, not {DETAIL_TYPE!r}")
+    if (source := raw.get("source")) not in (SOURCE, SAMPLE_SOURCE):
+        raise RefusedError(f"source is {_shown(source)}, not {SOURCE!r}")
+    detail = raw.get("detail")
+    if not isinstance(detail, dict):
+        raise RefusedError(f"detail is {_kind(detail)}, not an object")
+    if (action := _text(detail.get("actionType")) or "successfulLogin").lower() != "successfullogin":
+        raise RefusedError(f"actionType is {_shown(action)}, not 'successfulLogin'")
+    emitted_at = _time(raw.get("time"))
+    logged_in_at = _time(detail.get("loginTime"))
+    return Login(
+        event_id=_event_id(raw, detail),
+        workspace_id=_id(detail, "workspaceId"),
+        directory_id=_id(detail, "directoryId").removeprefix("domain/"),
+        logged_in_at=logged_in_at or emitted_at or received_at,
+        emitted_at=emitted_at or logged_in_at or received_at,
+        received_at=received_at,
+        account=_text(raw.get("account")),
+        region=_text(raw.get("region")),
+        address=_text(detail.get("clientIpAddress")),
+        client=_text(detail.get("workspacesClientProductName")),
+        client_version=_text(detail.get("clientVersion")),
+        platform=_text(detail.get("clientPlatform")),
+        sample=source == SAMPLE_SOURCE,
+    )
+
+
+def _refuse_oversize(raw: dict[str, Any]) -> None:
+    size = len(json.dumps(raw, default=str))
+    if size > MAX_EVENT_BYTES:
+        raise RefusedError(f"{size:,} bytes, over the {MAX_EVENT_BYTES:,} that EventBridge allows")
+
+
+def _event_id(raw: dict[str, Any], detail: dict[str, Any]) -> str:
+    """EventBridge's id; without one, a fingerprint of the login, so that a repeat is still seen as one."""
+    given = _text(raw.get("id"))
+    if given and len(given) <= MAX_ID:
+        return given
+    content = json.dumps([raw.get("id"), raw.get("time"), detail], sort_keys=True, default=str)
+    return "sha256-" + hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _id(detail: dict[str, Any], key: str) -> str:
+    value = _text(detail.get(key))
+    if not value:
+        raise RefusedError(f"detail.{key} is missing")
+    if len(value) > MAX_ID:
+        raise RefusedError(f"detail.{key} is longer than {MAX_ID} characters")
+    return value
+
+
+def _text(value: object) -> str:
+    """Text of a field that should be text: lone surrogates, which no channel can encode, are replaced."""
+    if value is None or isinstance(value, (dict, list)):
+        return ""
+    return str(value).strip()[:MAX_TEXT].encode("utf-8", "replace").decode()
+
+
+def _time(value: object) -> datetime | None:
+    """An ISO time as UTC, or None. A time without a zone is UTC, as all of AWS's are."""
+    try:
+        parsed = datetime.fromisoformat(str(value))
+        return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _kind(value: object) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", type(None): "missing"}
+    return names.get(type(value), "a number")
+
+
+def _shown(value: object) -> str:
+    return "missing" if value is None else repr(str(value)[:60])
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _person(data: dict[str, Any]) -> Person:
+    known = {field.name for field in fields(Person)}
+    values = {key: value for key, value in data.items() if key in known}
+    values["named_after"] = NamedAfter(values["named_after"])
+    values["gap"] = NameGap(values["gap"]) if values.get("gap") else None
+    return Person(**values)

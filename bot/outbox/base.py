@@ -1,0 +1,148 @@
+"""The outbox: what must outlive a call. The protocol between delivery and its two stores, SQLite and DynamoDB.
+
+A row is one login for one destination; it is *waiting*, then *said* or *given up*. Rows of a pace group (destinations
+that share a channel's limit; most groups are one destination) are told one card at a time:
+
+    keep     → waiting          durable, idempotent
+    waiting  → a Turn           the group's sequence number and its oldest rows, or the card that died begun
+    begin    → a Card           ONE conditional write that only one caller can win
+    settle   → said | waiting | given up     ONE conditional write of the verdict, then the sweep, repeatable
+
+A card whose process died between begin and settle is begun again with the same rows when its lease is over, and the
+doubt is counted on each row. Every method may raise OutboxError: then nothing is known of what was written, and
+calling it again is always safe.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.senders.base import Verdict
+
+SAID_KEPT_SECONDS = 21 * 24 * 3600.0
+"""How long it is remembered what was said: EventBridge and SQS can bring an event back for 1 and 14 days."""
+
+
+class OutboxError(Exception):
+    """The store did not answer, or said no. The message names the store and the cure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One login for one destination. Times are seconds since the epoch.
+
+    `login` is the Login as JSON text; `why` names the route that chose the destination.
+    `tries` counts settled sends that were not taken, `doubts` those of which nobody knows.
+    """
+
+    destination: str
+    event_id: str
+    group: str
+    login: str
+    why: str = ""
+    kept_at: float
+    tries: int = 0
+    doubts: int = 0
+    first_try: float | None = None
+    last_try: float | None = None
+    last_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a group has to do. `rows` are of one destination, oldest first; empty when there is nothing to begin now.
+
+    `not_before` is the earliest time of the next begin: the pace, a Retry-After, or another caller's lease.
+    `died` says that `rows` are those of a card that was begun and never settled.
+    """
+
+    group: str
+    seq: int
+    rows: tuple[Row, ...]
+    not_before: float = 0.0
+    died: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A card that this caller, and no other, may send until `lease_until`."""
+
+    group: str
+    seq: int
+    rows: tuple[Row, ...]
+    begun_at: float
+    lease_until: float
+
+
+class Outbox(Protocol):
+    def keep(self, rows: Sequence[Row]) -> int:
+        """Make `rows` durable, except those already waiting, said or given up. How many were new."""
+
+    def waiting(self, group: str, limit: int) -> Turn:
+        """Up to `limit` of the oldest waiting rows of the group's oldest destination, or the card that died begun.
+
+        First finishes a settled card whose rows were not swept.
+        """
+
+    def begin(self, turn: Turn, rows: Sequence[Row], lease: float) -> Card | None:
+        """Win the group for `lease` seconds: same seq, no live card, past not_before. None when another caller won.
+
+        `rows` are some or all of `turn.rows`; all of them, counted doubtful, when the turn's card died begun.
+        """
+
+    def settle(self, card: Card, verdict: Verdict, not_before: float) -> bool:
+        """Write what became of the card, and hold the group until `not_before`.
+
+        `sent` moves the rows to said, `dead` to given up with the reason; `again` and `unsure` leave them waiting with
+        one more try or doubt. False when the card is no longer this caller's (its lease ran out and another began
+        it again, which counted the doubt): then nothing was written. Settling twice with the same verdict is safe.
+        """
+
+    def due(self, now: float) -> list[str]:
+        """The groups that have something to do at `now`, longest waiting first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DestinationStatus:
+    """One destination for an operator's eyes. Times are seconds since the epoch, None where nothing happened yet."""
+
+    destination: str
+    group: str
+    waiting: int
+    oldest: float | None
+    not_before: float | None
+    said: int
+    given_up: int
+    doubts: int
+    last_verdict: str = ""
+    last_reason: str = ""
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A login that was given up: readable as long as it is kept, and sent again by `dead-letters replay`."""
+
+    destination: str
+    event_id: str
+    login: str
+    reason: str
+    tries: int
+    doubts: int
+    kept_at: float
+    first_try: float | None
+    last_try: float | None
+    given_up_at: float
+
+
+class OutboxReader(Protocol):
+    """What operators read; apart from the protocol that delivery lives by."""
+
+    def status(self) -> list[DestinationStatus]:
+        """Every destination that ever had a row, by name."""
+
+    def dead_letters(self) -> Iterable[DeadLetter]:
+        """What was given up, oldest first."""
+
+    def next_due(self) -> float | None:
+        """When the next group has something to do (maybe in the past), None when nothing waits at all."""

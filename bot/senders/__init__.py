@@ -1,0 +1,20 @@
+"""The registry of senders: a destination's `type` → its class. A new sender is one file and one line here."""
+
+from bot.plugins import load
+from bot.senders.base import Sender
+
+REGISTRY = {
+    "slack": "bot.senders.slack:SlackSender",
+    "teams": "bot.senders.teams:TeamsSender",
+    "sns": "bot.senders.sns:SnsSender",
+    "console": "bot.senders.console:ConsoleSender",
+}
+
+
+def sender_class(type_: str) -> type[Sender]:
+    """The class behind a `type`: a name above, or a dotted path `package.module:Class`.
+
+    Raises PluginError. The module, and with it the provider's library, is imported here and not before.
+    """
+    found: type[Sender] = load(type_, REGISTRY, kind="sender", needs=("Settings", "takes", "formatter", "send"))
+    return found
