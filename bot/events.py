@@ -18,7 +18,7 @@ SAMPLE_SOURCE = "login-bot.sample"
 """PutEvents refuses every `aws.*` source, so a sample login comes from this one. Only test stages listen to it."""
 
 MAX_EVENT_BYTES = 262_144
-"""EventBridge takes no larger entry (256 KB, AWS's PutEvents reference); a login event is about 1 KB."""
+"""A larger event is refused. A login event is about 1 KB; 256 KB was EventBridge's own limit for years."""
 
 MAX_TEXT = 512
 """A longer text field is cut here, long before any channel's limit; AWS's own are under 64 characters."""
@@ -118,9 +118,9 @@ def parse(raw: object, *, received_at: datetime) -> Login:
 
     Raises RefusedError, with the reason, for anything else.
     """
+    _refuse_oversize(raw)
     if not isinstance(raw, dict):
         raise RefusedError(f"not a JSON object but {_kind(raw)}")
-    _refuse_oversize(raw)
     if (kind := raw.get("detail-type")) != DETAIL_TYPE:
         raise RefusedError(f"detail-type is {_shown(kind)}, not {DETAIL_TYPE!r}")
     if (source := raw.get("source")) not in (SOURCE, SAMPLE_SOURCE):
@@ -149,10 +149,13 @@ def parse(raw: object, *, received_at: datetime) -> Login:
     )
 
 
-def _refuse_oversize(raw: dict[str, Any]) -> None:
-    size = len(json.dumps(raw, default=str))
+def _refuse_oversize(raw: object) -> None:
+    try:
+        size = len(raw) if isinstance(raw, str) else len(json.dumps(raw, default=str))
+    except (RecursionError, ValueError, TypeError) as error:
+        raise RefusedError(f"no JSON: {type(error).__name__}") from None
     if size > MAX_EVENT_BYTES:
-        raise RefusedError(f"{size:,} bytes, over the {MAX_EVENT_BYTES:,} that EventBridge allows")
+        raise RefusedError(f"{size:,} bytes, more than the {MAX_EVENT_BYTES:,} that a login event may have")
 
 
 def _event_id(raw: dict[str, Any], detail: dict[str, Any]) -> str:

@@ -1,0 +1,187 @@
+"""AWS's door: an event, a queue batch or the clock comes in; the records to retry go out.
+
+The only file that wires the real world for Lambda.
+"""
+
+import json
+import logging
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from bot import logs
+from bot.aws import Aws
+from bot.clock import Clock, SystemClock
+from bot.config import ConfigError, load
+from bot.events import MAX_EVENT_BYTES
+from bot.outbox.base import Outbox
+from bot.pipeline import Intake, Pipeline, Taken
+from bot.refusals import Refusals
+from bot.secrets import Secrets
+from bot.senders.base import Tools
+from bot.users import ListedPeople, People, WorkSpacesPeople
+
+log = logging.getLogger("bot.handler")
+
+CLOCK_TYPE = "Scheduled Event"
+
+SETTLE_SECONDS = 1.0
+"""What a call keeps back of its time, so that the last verdict is written before Lambda ends it."""
+
+NO_CONTEXT_SECONDS = 60.0
+"""How long a call may take that comes without Lambda's context."""
+
+
+class NotKeptError(Exception):
+    """A direct event could not be kept: raised so that Lambda's own retry brings it back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The function's settings, as its environment variables give them."""
+
+    routes: str = "routes.yml"
+    table_name: str = ""
+    state_file: str = ".local/state.sqlite"
+    users_file: str = ""
+    dead_letter_queue_url: str = ""
+    log_level: str = "INFO"
+    on_lambda: bool = False
+
+    @classmethod
+    def read(cls) -> "Environment":
+        return cls(
+            routes=os.environ.get("ROUTES") or cls.routes,
+            table_name=os.environ.get("TABLE_NAME", ""),
+            state_file=os.environ.get("STATE_FILE") or cls.state_file,
+            users_file=os.environ.get("USERS_FILE", ""),
+            dead_letter_queue_url=os.environ.get("DEAD_LETTER_QUEUE_URL", ""),
+            log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),
+            on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """Everything that a call needs, made once per container."""
+
+    pipeline: Pipeline
+    refusals: Refusals
+    clock: Clock
+
+
+def handle(event: Any, context: Any) -> dict[str, Any]:
+    """Take what AWS brings: a WorkSpaces Access event, an SQS batch of such events, or the one-minute clock.
+
+    A batch is answered with `{"batchItemFailures": [{"itemIdentifier": messageId}, …]}`: the records that could not
+    be kept. Raises ConfigError when the routing file can't be used, and NotKeptError when a direct event could not be
+    kept; nothing else.
+    """
+    bot = _bot(Environment.read())
+    until = _until(bot.clock, context)
+    if isinstance(event, dict) and isinstance(event.get("Records"), list):
+        answer = _take_batch(bot, event["Records"], until)
+    elif isinstance(event, dict) and event.get("detail-type") == CLOCK_TYPE:
+        answer = {}
+    else:
+        answer = _take_event(bot, event, until)
+    bot.pipeline.tell(until=until)
+    return answer
+
+
+def _take_event(bot: Bot, event: object, until: float) -> dict[str, Any]:
+    intake = bot.pipeline.take_in([event], until=until)
+    if intake.unkept:
+        raise NotKeptError(intake.unkept)
+    refused = intake.taken[0].refused
+    if refused and not bot.refusals.put(event, refused):
+        raise NotKeptError(f"refused ({refused}), and the dead-letter queue did not take it")
+    return {}
+
+
+def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
+    """Every record alone: what one of them is costs its neighbours nothing."""
+    opened = [_open(record) for record in records]
+    intake = bot.pipeline.take_in(opened, until=until)
+    failed = [
+        _message_id(record)
+        for record, taken in zip(records, intake.taken, strict=True)
+        if not _done_with(bot, intake, taken, record)
+    ]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _done_with(bot: Bot, intake: Intake, taken: Taken, record: Any) -> bool:
+    if taken.refused:
+        return bot.refusals.put(_body(record), taken.refused, record_id=_message_id(record))
+    return not intake.unkept
+
+
+def _message_id(record: Any) -> str:
+    return str(record.get("messageId", "")) if isinstance(record, dict) else ""
+
+
+def _body(record: Any) -> Any:
+    return record.get("body") if isinstance(record, dict) else record
+
+
+def _open(record: Any) -> object:
+    """The event in a queue record, or the text that is none: `parse` refuses it with its reason."""
+    body = _body(record)
+    if not isinstance(body, str) or len(body) > MAX_EVENT_BYTES:
+        return body
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+
+
+def _until(clock: Clock, context: Any) -> float:
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    seconds = remaining() / 1000 if callable(remaining) else NO_CONTEXT_SECONDS
+    return float(clock.now() + seconds - SETTLE_SECONDS)
+
+
+@lru_cache(maxsize=1)
+def _bot(environment: Environment) -> Bot:
+    """Wire the real world, once for each environment. Raises ConfigError with every mistake."""
+    logs.set_up(environment.log_level)
+    try:
+        config = load(environment.routes)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            log.error("routing file", extra={"fields": {"file": error.source, "mistake": mistake}})  # noqa: TRY400
+        raise
+    clock = SystemClock()
+    aws = Aws()
+    tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)
+    pipeline = Pipeline(
+        config=config,
+        people=_people(environment, aws, clock),
+        outbox=_outbox(environment, clock),
+        clock=clock,
+        tools=tools,
+    )
+    return Bot(pipeline, Refusals(aws, environment.dead_letter_queue_url), clock)
+
+
+def _people(environment: Environment, aws: Aws, clock: Clock) -> People:
+    return ListedPeople(environment.users_file) if environment.users_file else WorkSpacesPeople(aws, clock)
+
+
+def _outbox(environment: Environment, clock: Clock) -> Outbox:
+    """The SQLite file, which is a laptop's: on Lambda it would be lost with the container."""
+    if environment.table_name:
+        raise ConfigError(
+            "environment",
+            ("TABLE_NAME is set, but this version has no DynamoDB outbox yet; unset it and set STATE_FILE",),
+        )
+    if environment.on_lambda:
+        raise ConfigError(
+            "environment",
+            ("TABLE_NAME is not set: on Lambda the outbox must be a DynamoDB table, or logins would be lost",),
+        )
+    from bot.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - Lambda never needs it
+
+    return SqliteOutbox(environment.state_file, clock)

@@ -1,0 +1,140 @@
+"""THE path of a login, readable top to bottom.
+
+Taking in: parse, name, route, keep. Then telling, side by side: take, draw, begin, send, settle (delivery.py).
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from bot.clock import Clock
+from bot.config import Config
+from bot.delivery import Delivery, Told
+from bot.events import Login, RefusedError, parse
+from bot.outbox.base import Outbox, OutboxError, Row
+from bot.routing import Decision
+from bot.senders.base import Tools
+from bot.users import People
+
+log = logging.getLogger("bot.pipeline")
+
+NAME_SECONDS = 20.0
+"""How long a login waits for its person's name before it goes on without."""
+
+TELL_SECONDS = 5.0
+"""What naming leaves of a call's time for keeping and telling."""
+
+SIDE_BY_SIDE = 32
+"""Groups told at the same time at the most; each is one thread that mostly waits for its provider."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What became of one raw event: a login with its decision, or the reason why it was refused."""
+
+    login: Login | None = None
+    decision: Decision | None = None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What became of a batch: one Taken for each raw event, in order.
+
+    `rows` were asked to be kept, `new` of them were not known before. `unkept` holds the reason why nothing could be
+    kept: then every login of the batch must come again.
+    """
+
+    taken: tuple[Taken, ...]
+    rows: int = 0
+    new: int = 0
+    unkept: str = ""
+
+
+class Pipeline:
+    def __init__(
+        self,
+        *,
+        config: Config,
+        people: People,
+        outbox: Outbox,
+        clock: Clock,
+        tools: Tools,
+        on_told: Callable[[Told], None] | None = None,
+    ) -> None:
+        self.config = config
+        self._people = people
+        self._outbox = outbox
+        self._clock = clock
+        self._delivery = Delivery(config=config, outbox=outbox, clock=clock, tools=tools, on_told=on_told)
+
+    def take_in(self, raws: Sequence[object], *, until: float) -> Intake:
+        """Parse, name, route and keep a batch. `until` is when the call ends, in seconds since the epoch."""
+        parsed = self._parse(raws)
+        named = iter(self._name([taken.login for taken in parsed if taken.login is not None], until))
+        routed = tuple(self._route(next(named)) if taken.login is not None else taken for taken in parsed)
+        return self._keep(routed)
+
+    def tell(self, *, until: float) -> list[Told]:
+        """Tell every group that has something to do, side by side, until `until` is near. Never raises."""
+        try:
+            groups = self._outbox.due(self._clock.now())
+        except OutboxError as error:
+            log.error("outbox failed", extra={"fields": {"reason": str(error)}})  # noqa: TRY400 - says it all
+            return []
+        if len(groups) < 2:  # a thread costs more than it gives
+            return [told for group in groups for told in self._delivery.tell(group, until=until)]
+        with ThreadPoolExecutor(max_workers=min(len(groups), SIDE_BY_SIDE)) as pool:
+            turns = pool.map(lambda group: self._delivery.tell(group, until=until), groups)
+            return [told for turn in turns for told in turn]
+
+    def _parse(self, raws: Sequence[object]) -> list[Taken]:
+        received_at = datetime.fromtimestamp(self._clock.now(), UTC)
+        return [_parse_one(raw, received_at) for raw in raws]
+
+    def _name(self, logins: Sequence[Login], until: float) -> list[Login]:
+        if not logins:
+            return []
+        name_by = min(self._clock.now() + NAME_SECONDS, until - TELL_SECONDS)
+        return self._people.name(logins, until=name_by)
+
+    def _route(self, login: Login) -> Taken:
+        directory = self.config.routing.directories.get(login.directory_id)
+        if directory is not None:
+            login = replace(login, directory_name=directory.name)
+        decision = self.config.routing.decide(login)
+        fields = {"event_id": login.event_id, "destinations": list(decision.destinations)}
+        log.info("routed", extra={"fields": fields})
+        return Taken(login=login, decision=decision)
+
+    def _keep(self, taken: tuple[Taken, ...]) -> Intake:
+        rows = [row for each in taken for row in self._rows(each)]
+        try:
+            new = self._outbox.keep(rows) if rows else 0
+        except OutboxError as error:
+            log.error("not kept", extra={"fields": {"rows": len(rows), "reason": str(error)}})  # noqa: TRY400
+            return Intake(taken=taken, rows=len(rows), unkept=str(error))
+        return Intake(taken=taken, rows=len(rows), new=new)
+
+    def _rows(self, taken: Taken) -> Iterator[Row]:
+        if taken.login is None or taken.decision is None:
+            return
+        login = taken.login.to_json()
+        for name, why in taken.decision.why.items():
+            yield Row(
+                destination=name,
+                event_id=taken.login.event_id,
+                group=self.config.destinations[name].pace.group,
+                login=login,
+                why=why,
+                kept_at=self._clock.now(),
+            )
+
+
+def _parse_one(raw: object, received_at: datetime) -> Taken:
+    try:
+        return Taken(login=parse(raw, received_at=received_at))
+    except RefusedError as error:
+        return Taken(refused=str(error))
