@@ -1,0 +1,81 @@
+"""A channel for tests: its sender answers as scripted and remembers what it took; its formatter draws the bare ids."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from bot.events import Login
+from bot.senders.base import Tools, Verdict
+from formatters.base import Audience, Payload, Weight
+
+Answer = Verdict | Exception | Callable[[], Verdict]
+
+
+@dataclass(kw_only=True)
+class Channel:
+    """What a destination is connected to. `answers` are given in order, then everything is taken."""
+
+    answers: list[Answer] = field(default_factory=list)
+    asked: list[Payload] = field(default_factory=list)
+    timeouts: list[float] = field(default_factory=list)
+    refreshed: int = 0
+
+    @property
+    def event_ids(self) -> list[str]:
+        """What was asked of it, in order, taken or not."""
+        return [event_id for payload in self.asked for event_id in payload["event_ids"]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    channel: Channel
+
+
+class ScriptedSender:
+    Settings: ClassVar[type[Any]] = Settings
+    takes: ClassVar[frozenset[str]] = frozenset({"ids"})
+    formatter: ClassVar[str] = "tests.support.channel:IdsFormatter"
+
+    def __init__(self, settings: Settings, tools: Tools) -> None:
+        self._channel = settings.channel
+
+    def send(self, payload: Mapping[str, Any], *, timeout: float) -> Verdict:
+        self._channel.asked.append(payload)
+        self._channel.timeouts.append(timeout)
+        answer = self._channel.answers.pop(0) if self._channel.answers else Verdict.sent()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Verdict) else answer()
+
+    def refresh(self) -> None:
+        self._channel.refreshed += 1
+
+
+class UnmakeableSender(ScriptedSender):
+    def __init__(self, settings: Settings, tools: Tools) -> None:
+        raise RuntimeError("hunter2")
+
+
+class IdsFormatter:
+    makes: ClassVar[str] = "ids"
+
+    def draw(self, logins: Sequence[Login], audience: Audience) -> Payload:
+        return {
+            "event_ids": [login.event_id for login in logins],
+            "users": [login.user for login in logins],
+            "directories": [login.directory_name for login in logins],
+            "language": audience.language,
+            "timezone": audience.timezone,
+        }
+
+    def weigh(self, payload: Payload) -> Weight:
+        return Weight(len(str(payload)), 10_000, "characters")
+
+
+class PickyFormatter(IdsFormatter):
+    """Cannot draw the login of mallory."""
+
+    def draw(self, logins: Sequence[Login], audience: Audience) -> Payload:
+        if any(login.user == "mallory" for login in logins):
+            raise ValueError("hunter2")
+        return super().draw(logins, audience)

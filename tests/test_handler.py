@@ -1,0 +1,209 @@
+"""AWS's door: events, queue batches and the clock come in as AWS brings them, against real channels on loopback."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.config import ConfigError
+from bot.handler import Environment, NotKeptError, handle
+from tests.support.logins import event
+from tests.support.providers import Answer, Provider
+
+ROUTES = """
+trusted_hosts: ["{host}"]
+destinations:
+  ops: {{type: slack, webhook_url: "env:OPS_WEBHOOK"}}
+directories:
+  d-9067000001: {{name: Engineering, notify: [ops]}}
+default: [ops]
+"""
+CLOCK = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
+
+
+class Context:
+    """Lambda's context, as far as the bot looks at it."""
+
+    def __init__(self, seconds: float = 30.0) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._seconds * 1000)
+
+
+@pytest.fixture
+def slack() -> Iterator[Provider]:
+    with Provider.slack() as slack:
+        yield slack
+
+
+@pytest.fixture(autouse=True)
+def stage(tmp_path: Path, slack: Provider, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A laptop's stage: a routing file, a user list and an outbox in `tmp_path`, and one channel."""
+    (tmp_path / "routes.yml").write_text(ROUTES.format(host=slack.host))
+    (tmp_path / "users.csv").write_text("workspace_id,user_name\nws-8n1k2m3p4,alice\n")
+    for name, value in {
+        "ROUTES": str(tmp_path / "routes.yml"),
+        "STATE_FILE": str(tmp_path / "state.sqlite"),
+        "USERS_FILE": str(tmp_path / "users.csv"),
+        "OPS_WEBHOOK": slack.url,
+        "LOG_LEVEL": "DEBUG",
+    }.items():
+        monkeypatch.setenv(name, value)
+    for name in ("TABLE_NAME", "DEAD_LETTER_QUEUE_URL", "AWS_LAMBDA_FUNCTION_NAME"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def record(message_id: str, body: Any) -> dict[str, Any]:
+    return {
+        "messageId": message_id,
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "eventSource": "aws:sqs",
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1523232000000"},
+    }
+
+
+def lines(captured: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in captured.splitlines()]
+
+
+def test_an_event_becomes_one_card_with_the_persons_name(slack: Provider) -> None:
+    handle(event("seed"), Context())
+    handle(event("seed"), Context())
+    (post,) = slack.posts
+    assert "alice" in post.json["text"]
+    assert "Engineering" in json.dumps(post.json)
+
+
+def test_a_call_without_context_works_as_well(slack: Provider) -> None:
+    handle(event("seed"), None)
+    assert len(slack.posts) == 1
+
+
+def test_a_batch_fails_no_record_that_was_kept_or_refused(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
+    batch = [
+        record("m-1", event("seed")),
+        record("m-2", "no JSON at all"),
+        record("m-3", {"detail-type": "EC2 Instance State-change Notification"}),
+        record("m-4", "x" * 1_048_576),
+        record("m-5", "[" * 100_000),
+        {"messageId": "m-6"},
+        "no record at all",
+        record("m-7", event("ipv6")),
+        record("m-8", event("seed")),
+    ]
+    assert handle({"Records": batch}, Context()) == {"batchItemFailures": []}
+    assert len(slack.posts) == 2
+    refused = {line["record_id"]: line["reason"] for line in lines(capsys.readouterr().err) if "record_id" in line}
+    assert refused == {
+        "m-2": "not a JSON object but text",
+        "m-3": "detail-type is 'EC2 Instance State-change Notification', not 'WorkSpaces Access'",
+        "m-4": "1,048,576 bytes, more than the 262,144 that a login event may have",
+        "m-5": "not a JSON object but text",
+        "m-6": "not a JSON object but missing",
+        "": "not a JSON object but text",
+    }
+
+
+def test_an_empty_batch_is_answered() -> None:
+    assert handle({"Records": []}, Context()) == {"batchItemFailures": []}
+
+
+def test_a_retry_after_of_a_second_is_waited_for(slack: Provider) -> None:
+    slack.script(Answer(429, headers={"Retry-After": "1"}))
+    handle(event("seed"), Context())
+    assert len(slack.requests) == 2
+
+
+def test_a_long_retry_after_is_left_to_the_clock(slack: Provider, stage: Path) -> None:
+    slack.script(Answer(429, headers={"Retry-After": "3"}))
+    handle(event("seed"), Context())
+    assert handle(CLOCK, Context()) == {}
+    assert len(slack.requests) == 1
+    _let_pass(stage, 3.0)
+    handle(CLOCK, Context())
+    assert len(slack.requests) == 2
+    handle(CLOCK, Context())
+    assert len(slack.requests) == 2
+
+
+def _let_pass(stage: Path, seconds: float) -> None:
+    """What the outbox holds back until later is due `seconds` earlier."""
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(stage / "state.sqlite")) as db, db:
+        db.execute("UPDATE groups SET not_before = not_before - ?", (seconds,))
+
+
+def test_what_is_no_login_is_refused_and_does_not_raise(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
+    for foreign in ({"detail-type": "X"}, {}, [], None, "text"):
+        handle(foreign, Context())
+    assert slack.requests == []
+    assert [line["message"] for line in lines(capsys.readouterr().err)] == ["refused"] * 5
+
+
+def test_a_direct_event_that_cannot_be_kept_raises(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stage / "no-database").write_text("this is no database, and far longer than a header of one " * 20)
+    monkeypatch.setenv("STATE_FILE", str(stage / "no-database"))
+    with pytest.raises(NotKeptError):
+        handle(event("seed"), Context())
+
+
+def test_a_batch_that_cannot_be_kept_goes_back_but_for_what_was_refused(
+    stage: Path, monkeypatch: pytest.MonkeyPatch, slack: Provider
+) -> None:
+    (stage / "no-database").write_text("this is no database, and far longer than a header of one " * 20)
+    monkeypatch.setenv("STATE_FILE", str(stage / "no-database"))
+    batch = [record("m-1", event("seed")), record("m-2", "garbage"), record("m-3", event("ipv6"))]
+    assert handle({"Records": batch}, Context()) == {
+        "batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-3"}]
+    }
+    assert slack.requests == []
+
+
+def test_the_clock_does_not_raise_when_the_outbox_is_down(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stage / "no-database").write_text("this is no database, and far longer than a header of one " * 20)
+    monkeypatch.setenv("STATE_FILE", str(stage / "no-database"))
+    assert handle(CLOCK, Context()) == {}
+
+
+def test_a_broken_routing_file_fails_at_start_with_every_mistake(
+    stage: Path, slack: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (stage / "routes.yml").write_text("destinations: {ops: {type: slak}}\ndefaults: {language: xx}\n")
+    environment = Environment.read()
+    with pytest.raises(ConfigError) as failed:
+        handle(event("seed"), Context())
+    assert len(failed.value.mistakes) >= 3
+    logged = [line["mistake"] for line in lines(capsys.readouterr().err)]
+    assert logged == list(failed.value.mistakes)
+    assert environment.routes.endswith("routes.yml")
+    assert slack.requests == []
+
+
+def test_a_missing_routing_file_fails_at_start(stage: Path, slack: Provider) -> None:
+    (stage / "routes.yml").unlink()
+    with pytest.raises(ConfigError, match=r"routes\.yml"):
+        handle(event("seed"), Context())
+    assert slack.requests == []
+
+
+def test_on_lambda_an_outbox_in_the_container_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "login-bot-notify")
+    with pytest.raises(ConfigError, match="TABLE_NAME is not set"):
+        handle(event("seed"), Context())
+
+
+def test_no_line_and_no_answer_holds_the_webhook(
+    slack: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slack.script(*[Answer(404, body=f"no_service {slack.url}")] * 2)
+    handle(event("seed"), Context())
+    captured = capsys.readouterr()
+    assert "told" in captured.err
+    assert slack.url not in captured.err + captured.out
+    assert slack.url.rpartition("/")[2] not in captured.err + captured.out

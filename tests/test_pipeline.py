@@ -1,0 +1,100 @@
+"""The first half of the path: a batch is parsed, named, routed and kept, and one record's trouble stays its own."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from bot.routing import Directory
+from tests.support.bots import Bot, event_of
+from tests.support.channel import Channel
+from tests.test_delivery import Failing
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Bot:
+    return Bot(tmp_path / "outbox.sqlite", {"ops": Channel(), "audit": Channel()})
+
+
+def test_a_login_is_kept_for_everyone_who_hears_of_it(bot: Bot) -> None:
+    intake = bot.take_in(event_of(1))
+    assert (intake.rows, intake.new, intake.unkept) == (2, 2, "")
+    assert {status.destination: status.waiting for status in bot.outbox.status()} == {"ops": 1, "audit": 1}
+    assert bot.tell() == ["audit sent", "ops sent"]
+
+
+def test_the_card_has_the_persons_and_the_directorys_name(tmp_path: Path) -> None:
+    directories = {
+        "d-9067000001": Directory(
+            id="d-9067000001", name="Engineering", timezone="Asia/Tokyo", language="ja", notify=("ops",)
+        )
+    }
+    bot = Bot(tmp_path / "o", {"ops": Channel()}, directories=directories)
+    bot.take_in(event_of(1))
+    bot.tell()
+    (card,) = bot.channels["ops"].asked
+    assert card["users"] == ["alice"]
+    assert card["directories"] == ["Engineering"]
+    assert (card["language"], card["timezone"]) == ("ja", "Asia/Tokyo")
+
+
+def test_a_refused_record_costs_its_neighbours_nothing(bot: Bot) -> None:
+    raws = [event_of(1), "garbage", event_of(2), {"detail-type": "Something Else"}, event_of(3)]
+    intake = bot.take_in(*raws)
+    assert [taken.refused for taken in intake.taken] == [
+        "",
+        "not a JSON object but text",
+        "",
+        "detail-type is 'Something Else', not 'WorkSpaces Access'",
+        "",
+    ]
+    bot.tell()
+    assert bot.channels["ops"].event_ids == ["event-1", "event-2", "event-3"]
+
+
+def test_names_are_asked_for_once_a_batch_and_waited_for_20_seconds_at_the_most(bot: Bot) -> None:
+    bot.take_in(event_of(1), event_of(2, workspaceId="ws-other"))
+    assert bot.people.asked == [(("ws-8n1k2m3p4", "ws-other"), 20.0)]
+
+
+def test_naming_leaves_time_to_keep(bot: Bot) -> None:
+    bot.pipeline.take_in([event_of(1)], until=bot.clock.now() + 9.0)
+    assert bot.people.asked == [(("ws-8n1k2m3p4",), 4.0)]
+
+
+def test_nobody_is_asked_for_the_names_of_nobody(bot: Bot) -> None:
+    bot.take_in("garbage")
+    assert bot.people.asked == []
+
+
+def test_what_could_not_be_kept_is_not_told_and_comes_again(bot: Bot) -> None:
+    bot.pipeline = bot.pipeline_on(Failing(bot.outbox, "keep", times=1))
+    intake = bot.take_in(event_of(1))
+    assert intake.unkept == "the disk is full"
+    assert bot.tell() == []
+    assert bot.take_in(event_of(1)).unkept == ""
+    assert bot.tell() == ["audit sent", "ops sent"]
+
+
+def test_what_was_kept_although_the_answer_was_lost_is_told_once(bot: Bot) -> None:
+    bot.pipeline = bot.pipeline_on(Failing(bot.outbox, "keep", times=1, after=True))
+    assert bot.take_in(event_of(1)).unkept == "the disk is full"
+    bot.take_in(event_of(1))
+    bot.tell()
+    assert bot.channels["ops"].event_ids == ["event-1"]
+
+
+def test_silence_keeps_nothing(tmp_path: Path) -> None:
+    bot = Bot(tmp_path / "o", {})
+    intake = bot.take_in(event_of(1))
+    assert (intake.rows, intake.unkept) == (0, "")
+
+
+def test_log_lines_name_the_event_and_never_the_person(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    bot.take_in(event_of(1))
+    bot.tell()
+    lines = [json.dumps(getattr(record, "fields", {})) for record in caplog.records if record.name.startswith("bot")]
+    assert any('"event-1"' in line and '"sent"' in line for line in lines)
+    assert not any("alice" in line or "203.0.113.7" in line for line in lines)
