@@ -32,7 +32,9 @@ class Row:
     """One login for one destination. Times are seconds since the epoch.
 
     `login` is the Login as JSON text; `why` names the route that chose the destination.
-    `tries` counts settled sends that were not taken, `doubts` those of which nobody knows.
+    `tries` counts the sends that were not taken (again, dead), `doubts` those of which nobody knows (unsure, or the
+    process died): no send is counted as both, so a row was sent `tries + doubts` times before.
+    `first_try` and `last_try` are when the first and the last of them was begun.
     """
 
     destination: str
@@ -81,7 +83,8 @@ class Outbox(Protocol):
     def waiting(self, group: str, limit: int) -> Turn:
         """Up to `limit` of the oldest waiting rows of the group's oldest destination, or the card that died begun.
 
-        First finishes a settled card whose rows were not swept.
+        The oldest destination is the one whose first row was kept, or last tried, longest ago: in a shared group, a
+        destination that takes nothing holds up no other. First finishes a settled card whose rows were not swept.
         """
 
     def begin(self, turn: Turn, rows: Sequence[Row], lease: float) -> Card | None:

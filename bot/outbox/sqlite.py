@@ -1,0 +1,383 @@
+"""The outbox in one SQLite file: for an operator's machine, and for whoever runs the bot without a cloud table.
+
+One connection per object, used by one thread at a time: opening one for each operation costs nine times as much,
+most of it for folding the write-ahead log back. Several processes may share the file. Every change is one transaction
+that took the write lock before it read, and is on the disk before it is answered (synchronous=FULL, 0.6 ms a
+transaction on an SSD): what was kept outlives a power cut, not only the process.
+"""
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import fields
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from bot.clock import Clock
+from bot.outbox.base import SAID_KEPT_SECONDS, Card, DeadLetter, DestinationStatus, OutboxError, Row, Turn
+from bot.senders.base import Outcome, Verdict
+
+BUSY_SECONDS = 5.0
+"""How long another process may hold the file before that is an error; a transaction takes milliseconds."""
+
+FORGOTTEN_AT_ONCE = 1000
+"""Of what was said, no settle forgets more than this: a file that slept for a month still answers quickly."""
+
+APPLICATION_ID = 0x4C4F4749  # "LOGI": tells an outbox from somebody's other SQLite file
+SCHEMA_VERSION = 1
+# `seq` changes with every begin and every settle. A live or dead card is `begun_at`, `lease_until` and the waiting
+# rows whose `card` is the group's seq. `settled_*` let a settle whose answer was lost be repeated.
+SCHEMA = f"""
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS pace_groups (
+    name TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL DEFAULT 0,
+    not_before REAL NOT NULL DEFAULT 0,
+    begun_at REAL,
+    lease_until REAL,
+    settled_seq INTEGER,
+    settled_as TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS destinations (
+    name TEXT PRIMARY KEY,
+    "group" TEXT NOT NULL,
+    last_verdict TEXT NOT NULL DEFAULT '',
+    last_reason TEXT NOT NULL DEFAULT ''
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS waiting (
+    position INTEGER PRIMARY KEY,
+    destination TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    "group" TEXT NOT NULL,
+    login TEXT NOT NULL,
+    why TEXT NOT NULL,
+    kept_at REAL NOT NULL,
+    tries INTEGER NOT NULL,
+    doubts INTEGER NOT NULL,
+    first_try REAL,
+    last_try REAL,
+    last_reason TEXT NOT NULL,
+    card INTEGER,
+    UNIQUE (destination, event_id)
+);
+CREATE INDEX IF NOT EXISTS waiting_by_age ON waiting ("group", kept_at);
+CREATE INDEX IF NOT EXISTS waiting_by_destination ON waiting ("group", destination, kept_at);
+CREATE INDEX IF NOT EXISTS waiting_on_a_card ON waiting ("group", card) WHERE card IS NOT NULL;
+CREATE TABLE IF NOT EXISTS said (
+    destination TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    said_at REAL NOT NULL,
+    doubts INTEGER NOT NULL,
+    PRIMARY KEY (destination, event_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS said_by_age ON said (said_at);
+CREATE TABLE IF NOT EXISTS given_up (
+    destination TEXT NOT NULL,
+    event_id TEXT NOT NULL,
+    "group" TEXT NOT NULL,
+    login TEXT NOT NULL,
+    why TEXT NOT NULL,
+    kept_at REAL NOT NULL,
+    tries INTEGER NOT NULL,
+    doubts INTEGER NOT NULL,
+    first_try REAL,
+    last_try REAL,
+    reason TEXT NOT NULL,
+    given_up_at REAL NOT NULL,
+    PRIMARY KEY (destination, event_id)
+) WITHOUT ROWID;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+KEEP = """
+INSERT INTO waiting (destination, event_id, "group", login, why, kept_at,
+                     tries, doubts, first_try, last_try, last_reason)
+SELECT :destination, :event_id, :group, :login, :why, :kept_at,
+       :tries, :doubts, :first_try, :last_try, :last_reason
+WHERE NOT EXISTS (SELECT 1 FROM said WHERE destination = :destination AND event_id = :event_id)
+  AND NOT EXISTS (SELECT 1 FROM given_up WHERE destination = :destination AND event_id = :event_id)
+ON CONFLICT (destination, event_id) DO NOTHING
+"""
+
+# A row that was tried in vain queues up again behind those that came meanwhile, as far as the choice between
+# destinations goes: in a shared group, one that never takes anything holds up no other.
+NEXT_DESTINATION = """
+SELECT name FROM (
+    SELECT name, (SELECT MAX(kept_at, COALESCE(last_try, kept_at)) FROM waiting
+                  WHERE "group" = :group AND destination = name ORDER BY kept_at, position LIMIT 1) AS since
+    FROM destinations)
+WHERE since IS NOT NULL ORDER BY since, name LIMIT 1
+"""
+
+OLDEST_ROWS = """
+SELECT * FROM waiting WHERE "group" = ? AND destination = ? ORDER BY kept_at, position LIMIT ?
+"""
+
+ROWS_ON_CARD = """
+SELECT * FROM waiting WHERE "group" = ? AND card = ? ORDER BY kept_at, position
+"""
+
+BEGIN = """
+UPDATE pace_groups SET seq = seq + 1, begun_at = :now, lease_until = :now + :lease
+WHERE name = :group AND seq = :seq AND not_before <= :now AND (lease_until IS NULL OR lease_until <= :now)
+"""
+
+DOUBT = """
+UPDATE waiting SET card = :seq + 1, doubts = doubts + 1, first_try = COALESCE(first_try, :begun_at),
+                   last_try = :begun_at, last_reason = 'the process ended before the verdict was written'
+WHERE "group" = :group AND card = :seq
+"""
+
+SETTLE = """
+UPDATE pace_groups SET seq = seq + 1, not_before = :not_before, begun_at = NULL, lease_until = NULL,
+                       settled_seq = :seq, settled_as = :outcome
+WHERE name = :group AND seq = :seq AND lease_until IS NOT NULL
+"""
+
+NOTE = """
+UPDATE destinations SET last_verdict = :outcome, last_reason = :reason
+WHERE name IN (SELECT destination FROM waiting WHERE "group" = :group AND card = :seq)
+"""
+
+SAY = """
+INSERT OR REPLACE INTO said (destination, event_id, said_at, doubts)
+SELECT destination, event_id, :now, doubts FROM waiting WHERE "group" = :group AND card = :seq
+"""
+
+GIVE_UP = """
+INSERT OR REPLACE INTO given_up (destination, event_id, "group", login, why, kept_at, tries, doubts,
+                                 first_try, last_try, reason, given_up_at)
+SELECT destination, event_id, "group", login, why, kept_at, tries + 1, doubts,
+       COALESCE(first_try, :begun_at), :begun_at, :reason, :now
+FROM waiting WHERE "group" = :group AND card = :seq
+"""
+
+TAKE_OFF = """
+DELETE FROM waiting WHERE "group" = :group AND card = :seq
+"""
+
+WAIT_ON = """
+UPDATE waiting SET card = NULL, tries = tries + (:outcome = 'again'), doubts = doubts + (:outcome = 'unsure'),
+                   first_try = COALESCE(first_try, :begun_at), last_try = :begun_at, last_reason = :reason
+WHERE "group" = :group AND card = :seq
+"""
+
+SWEEP = {
+    Outcome.SENT: (SAY, TAKE_OFF),
+    Outcome.DEAD: (GIVE_UP, TAKE_OFF),
+    Outcome.AGAIN: (WAIT_ON,),
+    Outcome.UNSURE: (WAIT_ON,),
+}
+
+FORGET = """
+DELETE FROM said WHERE (destination, event_id) IN (
+    SELECT destination, event_id FROM said WHERE said_at < ? ORDER BY said_at LIMIT ?)
+"""
+
+BUSY_GROUPS = """
+SELECT name, MAX(not_before, COALESCE(lease_until, 0)) AS next,
+       (SELECT MIN(kept_at) FROM waiting WHERE "group" = name) AS oldest
+FROM pace_groups WHERE oldest IS NOT NULL ORDER BY oldest, name
+"""
+
+STATUS = """
+SELECT name AS destination, "group", last_verdict, last_reason,
+       (SELECT NULLIF(not_before, 0) FROM pace_groups WHERE name = "group") AS not_before,
+       (SELECT COUNT(*) FROM waiting WHERE destination = d.name) AS waiting,
+       (SELECT MIN(kept_at) FROM waiting WHERE destination = d.name) AS oldest,
+       (SELECT COUNT(*) FROM said WHERE destination = d.name) AS said,
+       (SELECT COUNT(*) FROM given_up WHERE destination = d.name) AS given_up,
+       (SELECT COALESCE(SUM(doubts), 0) FROM waiting WHERE destination = d.name)
+     + (SELECT COALESCE(SUM(doubts), 0) FROM said WHERE destination = d.name)
+     + (SELECT COALESCE(SUM(doubts), 0) FROM given_up WHERE destination = d.name) AS doubts
+FROM destinations d ORDER BY name
+"""
+
+DEAD_LETTERS = """
+SELECT destination, event_id, login, reason, tries, doubts, kept_at, first_try, last_try, given_up_at
+FROM given_up ORDER BY given_up_at, kept_at, destination, event_id
+"""
+
+ROW_FIELDS = tuple(field.name for field in fields(Row))
+
+
+class SqliteOutbox:
+    """The outbox and what operators read of it, in the file `path`. Nothing is opened before it is first used."""
+
+    def __init__(self, path: str | os.PathLike[str], clock: Clock) -> None:
+        self._path = Path(path).absolute()
+        self._clock = clock
+        self._lock = Lock()
+        self._database: sqlite3.Connection | None = None
+        self._closing: weakref.finalize[..., Any] | None = None
+
+    def keep(self, rows: Sequence[Row]) -> int:
+        if not rows:
+            return 0
+        with self._changing() as database:
+            database.executemany(
+                "INSERT INTO pace_groups (name) VALUES (?) ON CONFLICT DO NOTHING",
+                sorted({(row.group,) for row in rows}),
+            )
+            database.executemany(
+                'INSERT INTO destinations (name, "group") VALUES (?, ?)'
+                ' ON CONFLICT (name) DO UPDATE SET "group" = excluded."group"',
+                sorted({row.destination: row.group for row in rows}.items()),
+            )
+            return database.executemany(
+                KEEP, [{name: getattr(row, name) for name in ROW_FIELDS} for row in rows]
+            ).rowcount
+
+    def waiting(self, group: str, limit: int) -> Turn:
+        with self._reading() as database:
+            state = database.execute("SELECT * FROM pace_groups WHERE name = ?", (group,)).fetchone()
+            if state is None:
+                return Turn(group=group, seq=0, rows=())
+            seq, not_before = state["seq"], state["not_before"]
+            if state["lease_until"] is not None:
+                if self._clock.now() < state["lease_until"]:
+                    return Turn(group=group, seq=seq, rows=(), not_before=max(not_before, state["lease_until"]))
+                if begun := _rows(database.execute(ROWS_ON_CARD, (group, seq))):
+                    return Turn(group=group, seq=seq, rows=begun, not_before=not_before, died=True)
+            chosen = database.execute(NEXT_DESTINATION, {"group": group}).fetchone()
+            rows = _rows(database.execute(OLDEST_ROWS, (group, chosen["name"], limit))) if chosen else ()
+            return Turn(group=group, seq=seq, rows=rows, not_before=not_before)
+
+    def begin(self, turn: Turn, rows: Sequence[Row], lease: float) -> Card | None:
+        if not rows:
+            return None
+        now, group, seq = self._clock.now(), turn.group, turn.seq
+        with self._changing() as database:
+            last = database.execute("SELECT begun_at FROM pace_groups WHERE name = ?", (group,)).fetchone()
+            won = database.execute(BEGIN, {"group": group, "seq": seq, "now": now, "lease": lease}).rowcount
+            if not won:
+                return None
+            if not database.execute(DOUBT, {"group": group, "seq": seq, "begun_at": last["begun_at"]}).rowcount:
+                database.executemany(
+                    'UPDATE waiting SET card = ? WHERE destination = ? AND event_id = ? AND "group" = ?',
+                    [(seq + 1, row.destination, row.event_id, group) for row in rows],
+                )
+            begun = _rows(database.execute(ROWS_ON_CARD, (group, seq + 1)))
+        return Card(group=group, seq=seq + 1, rows=begun, begun_at=now, lease_until=now + lease)
+
+    def settle(self, card: Card, verdict: Verdict, not_before: float) -> bool:
+        now = self._clock.now()
+        facts = {"group": card.group, "seq": card.seq, "begun_at": card.begun_at, "now": now, "not_before": not_before}
+        facts |= {"outcome": verdict.outcome.value, "reason": verdict.reason}
+        with self._changing() as database:
+            if not database.execute(SETTLE, facts).rowcount:
+                return _settled_before(database, facts)
+            for statement in (NOTE, *SWEEP[verdict.outcome]):
+                database.execute(statement, facts)
+            database.execute(FORGET, (now - SAID_KEPT_SECONDS, FORGOTTEN_AT_ONCE))
+            return True
+
+    def due(self, now: float) -> list[str]:
+        with self._reading() as database:
+            return [group["name"] for group in database.execute(BUSY_GROUPS) if group["next"] <= now]
+
+    def next_due(self) -> float | None:
+        with self._reading() as database:
+            return min((group["next"] for group in database.execute(BUSY_GROUPS)), default=None)
+
+    def status(self) -> list[DestinationStatus]:
+        with self._reading() as database:
+            return [DestinationStatus(**row) for row in database.execute(STATUS)]
+
+    def dead_letters(self) -> list[DeadLetter]:
+        with self._reading() as database:
+            return [DeadLetter(**row) for row in database.execute(DEAD_LETTERS)]
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that has the write lock from its start: what it reads can't change under it."""
+        with self._transaction("BEGIN IMMEDIATE") as database:
+            yield database
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One moment's view of the file, which waits for nobody."""
+        with self._transaction("BEGIN") as database:
+            yield database
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        """Whatever goes wrong, Ctrl-C included, closes the connection, and that undoes the transaction."""
+        with self._lock:
+            try:
+                database = self._database or self._open()
+                database.execute(begin)
+                yield database
+                database.execute("COMMIT")
+            except BaseException as error:
+                self._close()
+                if isinstance(error, (sqlite3.Error, OSError)):
+                    raise OutboxError(f"{self._path}: {error}; {_cure(error)}") from error
+                raise
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):  # opening an existing file here would break SQLite's locks on it at the close
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
+        database = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._database = database
+        self._closing = weakref.finalize(self, database.close)
+        database.row_factory = sqlite3.Row
+        self._prepare(database)
+        return database
+
+    def _close(self) -> None:
+        if self._closing is not None:
+            self._closing()
+        self._database = self._closing = None
+
+    def _prepare(self, database: sqlite3.Connection) -> None:
+        owner, version, tables = (
+            database.execute(question).fetchone()[0]
+            for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT COUNT(*) FROM sqlite_master")
+        )
+        if tables and owner != APPLICATION_ID:
+            raise OutboxError(f"{self._path}: an SQLite file of something else; name another file for the outbox")
+        if version > SCHEMA_VERSION:
+            raise OutboxError(
+                f"{self._path}: written by a newer version of the bot (schema {version}, this one knows"
+                f" {SCHEMA_VERSION}); run that version, or name another file"
+            )
+        database.execute("PRAGMA synchronous = FULL")
+        if not tables:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.executescript(SCHEMA)
+
+
+def _rows(found: sqlite3.Cursor) -> tuple[Row, ...]:
+    return tuple(Row(**{name: row[name] for name in ROW_FIELDS}) for row in found)
+
+
+def _settled_before(database: sqlite3.Connection, facts: dict[str, Any]) -> bool:
+    """Whether the very same settle took effect earlier, and only its answer was lost."""
+    return bool(
+        database.execute(
+            "SELECT 1 FROM pace_groups WHERE name = :group AND settled_seq = :seq AND settled_as = :outcome", facts
+        ).fetchone()
+    )
+
+
+CURES = {
+    sqlite3.SQLITE_BUSY: "another process holds it: end that one, or try again",
+    sqlite3.SQLITE_FULL: "make room on its disk",
+    sqlite3.SQLITE_READONLY: "make the file and its folder writable for this user",
+    sqlite3.SQLITE_CANTOPEN: "make the file and its folder writable for this user",
+    sqlite3.SQLITE_NOTADB: "name another file for the outbox, or move this one away",
+    sqlite3.SQLITE_CORRUPT: "move it away, with what still waits in it, or restore a copy",
+}
+
+
+def _cure(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        return "name a file in a folder where this user may write"
+    return CURES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "look at the file and its disk, then try again")

@@ -1,0 +1,413 @@
+"""What every store of the outbox keeps to, whatever it stores in."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.outbox.base import SAID_KEPT_SECONDS, Card, Row, Turn
+from bot.senders.base import Verdict
+from tests.support.clock import START, FakeClock
+from tests.support.outbox_stores import STORES, Store, make_row
+
+GROUP = "ops-group"
+LEASE = 30.0
+VERDICTS = {
+    "sent": Verdict.sent(),
+    "again": Verdict.again("429 from the provider", after=7),
+    "unsure": Verdict.unsure("read timeout"),
+    "dead": Verdict.dead("410 channel_is_archived", "destination"),
+}
+Open = Callable[[], Store]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock(START + 1000)
+
+
+@pytest.fixture(params=STORES)
+def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Open:
+    """Opens the same outbox again and again, as a second copy of the bot or a restarted one does."""
+    return lambda: STORES[request.param](tmp_path, clock)
+
+
+@pytest.fixture
+def store(open_store: Open) -> Store:
+    return open_store()
+
+
+def begin(store: Store, group: str = GROUP, limit: int = 10) -> Card:
+    turn = store.waiting(group, limit)
+    card = store.begin(turn, turn.rows, LEASE)
+    assert card is not None
+    return card
+
+
+def tell(store: Store, verdict: Verdict, group: str = GROUP) -> Card:
+    card = begin(store, group)
+    assert store.settle(card, verdict, 0.0)
+    return card
+
+
+def ids(rows: tuple[Row, ...]) -> list[str]:
+    return [row.event_id for row in rows]
+
+
+# keep
+
+
+def test_a_kept_row_waits_exactly_as_it_was_given(store: Store) -> None:
+    row = make_row(login='{"name":"Zoë \\u0000 中村 🙂 \'); DROP TABLE waiting;"}', tries=2, doubts=1, last_reason="x")
+    assert store.keep([row]) == 1
+    assert store.waiting(GROUP, 10) == Turn(group=GROUP, seq=0, rows=(row,))
+
+
+def test_keep_counts_only_what_is_new(store: Store) -> None:
+    assert store.keep([make_row(1), make_row(2), make_row(1)]) == 2
+    assert store.keep([make_row(2), make_row(3)]) == 1
+    assert store.keep([]) == 0
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-1", "event-2", "event-3"]
+
+
+def test_a_row_kept_twice_stays_as_it_was_first(store: Store) -> None:
+    store.keep([make_row(1, login="first", tries=3)])
+    store.keep([make_row(1, login="second", kept_at=START - 5)])
+    assert store.waiting(GROUP, 10).rows == (make_row(1, login="first", tries=3),)
+
+
+def test_the_same_event_for_another_destination_is_another_row(store: Store) -> None:
+    assert store.keep([make_row(1), make_row(1, destination="audit", group="audit-group")]) == 2
+    assert len(store.waiting("audit-group", 10).rows) == 1
+
+
+@pytest.mark.parametrize("verdict", [VERDICTS["sent"], VERDICTS["dead"]], ids=["said", "given up"])
+def test_what_was_said_or_given_up_is_not_kept_again(store: Store, verdict: Verdict) -> None:
+    store.keep([make_row(1)])
+    tell(store, verdict)
+    assert store.keep([make_row(1), make_row(2)]) == 1
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-2"]
+
+
+def test_what_is_on_a_card_is_not_kept_again(store: Store) -> None:
+    store.keep([make_row(1)])
+    begin(store)
+    assert store.keep([make_row(1)]) == 0
+
+
+def test_what_was_said_is_remembered_for_21_days(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    tell(store, VERDICTS["sent"])
+    clock.advance(SAID_KEPT_SECONDS - 1)
+    store.keep([make_row(2)])
+    tell(store, VERDICTS["sent"])
+    assert store.keep([make_row(1)]) == 0
+
+
+def test_what_was_given_up_is_remembered_for_good(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    tell(store, VERDICTS["dead"])
+    clock.advance(10 * SAID_KEPT_SECONDS)
+    store.keep([make_row(2)])
+    tell(store, VERDICTS["sent"])
+    assert store.keep([make_row(1)]) == 0
+    assert [letter.event_id for letter in store.dead_letters()] == ["event-1"]
+
+
+def test_a_storm_is_kept_and_told_whole(store: Store) -> None:
+    rows = [make_row(number) for number in range(3000)]
+    assert store.keep(rows) == 3000
+    card = begin(store, limit=2000)
+    assert card.rows == tuple(rows[:2000])
+    assert store.settle(card, VERDICTS["sent"], 0.0)
+    assert store.waiting(GROUP, 2000).rows == tuple(rows[2000:])
+
+
+# waiting
+
+
+def test_a_group_that_never_had_a_row_has_nothing_to_do(store: Store) -> None:
+    turn = store.waiting("nobody", 10)
+    assert turn.rows == ()
+    assert store.begin(turn, turn.rows, LEASE) is None
+
+
+def test_rows_wait_oldest_first_and_in_the_order_they_came(store: Store) -> None:
+    rows = [make_row(3), make_row(1), make_row(7, kept_at=START + 1), make_row(2)]
+    store.keep(rows)
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-1", "event-7", "event-2", "event-3"]
+    assert ids(store.waiting(GROUP, 2).rows) == ["event-1", "event-7"]
+
+
+def test_a_turn_is_of_one_destination_and_the_oldest_goes_first(store: Store) -> None:
+    store.keep([make_row(2), make_row(1, destination="audit"), make_row(3, destination="audit"), make_row(4)])
+    first = begin(store)
+    assert [(row.destination, row.event_id) for row in first.rows] == [("audit", "event-1"), ("audit", "event-3")]
+    store.settle(first, VERDICTS["sent"], 0.0)
+    assert ids(begin(store).rows) == ["event-2", "event-4"]
+
+
+def test_a_destination_that_takes_nothing_lets_its_group_go_on(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1, destination="broken"), make_row(2, destination="healthy")])
+    told = []
+    for _ in range(4):
+        clock.advance(1)
+        card = begin(store)
+        told.append(card.rows[0].destination)
+        healthy = card.rows[0].destination == "healthy"
+        store.settle(card, VERDICTS["sent" if healthy else "again"], 0.0)
+        store.keep([make_row(len(told) + 2, destination="healthy", kept_at=clock.now())])
+    assert told == ["broken", "healthy", "broken", "healthy"]
+
+
+def test_while_a_card_is_live_there_is_nothing_to_begin(store: Store, open_store: Open, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    card = begin(store, limit=1)
+    turn = open_store().waiting(GROUP, 10)
+    assert (turn.rows, turn.not_before, turn.died) == ((), clock.now() + LEASE, False)
+    assert card.lease_until == turn.not_before
+
+
+def test_rows_are_shown_while_the_pace_holds_them(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    card = begin(store, limit=1)
+    store.settle(card, VERDICTS["sent"], clock.now() + 5)
+    turn = store.waiting(GROUP, 10)
+    assert (ids(turn.rows), turn.not_before) == (["event-2"], clock.now() + 5)
+
+
+# begin
+
+
+def test_of_two_callers_with_the_same_turn_one_wins(store: Store, open_store: Open) -> None:
+    store.keep([make_row(1)])
+    other = open_store()
+    mine, theirs = store.waiting(GROUP, 10), other.waiting(GROUP, 10)
+    assert other.begin(theirs, theirs.rows, LEASE) is not None
+    assert store.begin(mine, mine.rows, LEASE) is None
+
+
+def test_a_turn_is_stale_once_another_card_was_told(store: Store, open_store: Open) -> None:
+    store.keep([make_row(1), make_row(2)])
+    stale = store.waiting(GROUP, 1)
+    tell(open_store(), VERDICTS["sent"])
+    assert store.begin(stale, stale.rows, LEASE) is None
+
+
+def test_a_turn_whose_dead_card_was_settled_late_is_stale(store: Store, open_store: Open, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    slow = begin(store)
+    clock.advance(LEASE)
+    turn = open_store().waiting(GROUP, 10)
+    assert turn.died
+    assert store.settle(slow, VERDICTS["sent"], 0.0)
+    assert open_store().begin(turn, turn.rows, LEASE) is None
+
+
+def test_nothing_is_begun_before_its_time(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    store.settle(begin(store), VERDICTS["again"], clock.now() + 5)
+    turn = store.waiting(GROUP, 10)
+    clock.advance(4.999)
+    assert store.begin(turn, turn.rows, LEASE) is None
+    clock.advance(0.001)
+    assert store.begin(turn, turn.rows, LEASE) is not None
+
+
+def test_a_card_may_take_fewer_rows_than_its_turn(store: Store) -> None:
+    store.keep([make_row(1), make_row(2), make_row(3)])
+    turn = store.waiting(GROUP, 10)
+    card = store.begin(turn, turn.rows[:1], LEASE)
+    assert card is not None
+    assert ids(card.rows) == ["event-1"]
+    store.settle(card, VERDICTS["sent"], 0.0)
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-2", "event-3"]
+
+
+def test_groups_do_not_wait_for_each_other(store: Store) -> None:
+    store.keep([make_row(1), make_row(1, destination="audit", group="audit-group")])
+    begin(store)
+    assert ids(begin(store, "audit-group").rows) == ["event-1"]
+
+
+# a card that died begun
+
+
+def test_a_card_that_died_is_begun_again_with_the_same_rows_and_a_doubt_on_each(
+    store: Store, open_store: Open, clock: FakeClock
+) -> None:
+    store.keep([make_row(2), make_row(3)])
+    died = begin(store)
+    clock.advance(LEASE - 0.001)
+    assert not open_store().waiting(GROUP, 10).rows
+    store.keep([make_row(1), make_row(4)])  # what came meanwhile waits for the next card
+    clock.advance(0.001)
+
+    turn = open_store().waiting(GROUP, 1)
+    assert (turn.died, ids(turn.rows)) == (True, ["event-2", "event-3"])
+    again = open_store().begin(turn, turn.rows, LEASE)
+    assert again is not None
+    assert [(row.event_id, row.doubts, row.tries) for row in again.rows] == [("event-2", 1, 0), ("event-3", 1, 0)]
+    assert {(row.first_try, row.last_try) for row in again.rows} == {(died.begun_at, died.begun_at)}
+
+
+def test_a_card_that_dies_again_is_doubted_again(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    first = begin(store)
+    for doubts in (1, 2, 3):
+        clock.advance(LEASE)
+        card = begin(store)
+        assert [row.doubts for row in card.rows] == [doubts]
+        assert card.rows[0].first_try == first.begun_at
+
+
+def test_whose_card_was_begun_again_settles_nothing(store: Store, open_store: Open, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    slow = begin(store)
+    clock.advance(LEASE)
+    quick = begin(open_store())
+    assert not store.settle(slow, VERDICTS["dead"], clock.now() + 99)
+    assert not list(store.dead_letters())
+    assert open_store().settle(quick, VERDICTS["sent"], 0.0)
+    assert not store.settle(slow, VERDICTS["sent"], 0.0)
+
+
+def test_a_late_settle_counts_while_nobody_else_has_begun(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    card = begin(store)
+    clock.advance(10 * LEASE)
+    assert store.settle(card, VERDICTS["sent"], 0.0)
+    assert store.waiting(GROUP, 10).rows == ()
+    assert [status.doubts for status in store.status()] == [0]
+
+
+# settle
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tries", "doubts"), [("sent", 0, 0), ("again", 1, 0), ("unsure", 0, 1), ("dead", 1, 0)]
+)
+def test_a_verdict_decides_what_becomes_of_the_rows(
+    store: Store, clock: FakeClock, outcome: str, tries: int, doubts: int
+) -> None:
+    store.keep([make_row(1), make_row(2)])
+    clock.advance(1)
+    card = begin(store)
+    clock.advance(2)
+    assert store.settle(card, VERDICTS[outcome], 0.0)
+    reason = VERDICTS[outcome].reason
+    tried = [
+        replace(row, tries=tries, doubts=doubts, first_try=card.begun_at, last_try=card.begun_at, last_reason=reason)
+        for row in card.rows
+    ]
+    assert store.waiting(GROUP, 10).rows == (tuple(tried) if outcome in {"again", "unsure"} else ())
+    letters = list(store.dead_letters())
+    assert [(letter.event_id, letter.reason, letter.tries) for letter in letters] == [
+        (row.event_id, reason, tries) for row in card.rows if outcome == "dead"
+    ]
+
+
+def test_tries_and_doubts_add_up_and_the_first_try_stays(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    first = tell(store, VERDICTS["again"])
+    clock.advance(10)
+    tell(store, VERDICTS["unsure"])
+    clock.advance(10)
+    last = tell(store, VERDICTS["again"])
+    (row,) = store.waiting(GROUP, 10).rows
+    assert (row.tries, row.doubts, row.first_try, row.last_try) == (2, 1, first.begun_at, last.begun_at)
+
+
+@pytest.mark.parametrize("outcome", VERDICTS)
+def test_a_settle_whose_answer_was_lost_can_be_repeated(store: Store, clock: FakeClock, outcome: str) -> None:
+    store.keep([make_row(1), make_row(2)])
+    card = begin(store, limit=1)
+    assert store.settle(card, VERDICTS[outcome], clock.now() + 5)
+    before = (store.waiting(GROUP, 10), store.status(), list(store.dead_letters()))
+    assert store.settle(card, VERDICTS[outcome], clock.now() + 5)
+    assert (store.waiting(GROUP, 10), store.status(), list(store.dead_letters())) == before
+
+
+@pytest.mark.parametrize("outcome", ["again", "unsure", "dead"])
+def test_a_settled_card_takes_no_other_verdict(store: Store, outcome: str) -> None:
+    store.keep([make_row(1)])
+    card = tell(store, VERDICTS["sent"])
+    assert not store.settle(card, VERDICTS[outcome], 0.0)
+    assert store.waiting(GROUP, 10).rows == ()
+
+
+def test_a_dead_letter_says_all_that_is_known(store: Store, clock: FakeClock) -> None:
+    row = make_row(1)
+    store.keep([row])
+    first = tell(store, VERDICTS["unsure"])
+    clock.advance(10)
+    last = tell(store, VERDICTS["dead"])
+    (letter,) = store.dead_letters()
+    assert (letter.destination, letter.event_id, letter.login) == ("ops", "event-1", row.login)
+    assert (letter.reason, letter.tries, letter.doubts) == ("410 channel_is_archived", 1, 1)
+    assert (letter.kept_at, letter.first_try) == (row.kept_at, first.begun_at)
+    assert (letter.last_try, letter.given_up_at) == (last.begun_at, clock.now())
+
+
+# due and the operator's view
+
+
+def test_due_names_the_groups_with_something_to_do_longest_waiting_first(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(number, destination=name, group=name) for number, name in enumerate("dcba")])
+    store.settle(begin(store, "d"), VERDICTS["sent"], 0.0)  # nothing waits
+    store.settle(begin(store, "c"), VERDICTS["again"], clock.now() + 5)  # held by the provider's wish
+    begin(store, "b")  # a live card
+    assert store.due(clock.now()) == ["a"]
+    assert store.due(clock.now() + 5) == ["c", "a"]
+    assert store.due(clock.now() + LEASE) == ["c", "b", "a"]
+
+
+def test_next_due_is_the_earliest_of_holds_and_leases(store: Store, clock: FakeClock) -> None:
+    assert store.next_due() is None
+    store.keep([make_row(1), make_row(1, destination="audit", group="audit-group")])
+    nothing_holds = store.next_due()
+    assert nothing_holds is not None
+    assert nothing_holds <= clock.now()
+    begin(store)
+    store.settle(begin(store, "audit-group"), VERDICTS["again"], clock.now() + LEASE + 1)
+    assert store.next_due() == clock.now() + LEASE
+    clock.advance(LEASE)
+    tell(store, VERDICTS["sent"])
+    assert store.next_due() == clock.now() + 1
+    clock.advance(1)
+    tell(store, VERDICTS["sent"], "audit-group")
+    assert store.next_due() is None
+
+
+def test_status_tells_each_destination_that_ever_had_a_row(store: Store, clock: FakeClock) -> None:
+    assert store.status() == []
+    store.keep([make_row(1, destination="audit", group="mail"), make_row(2), make_row(3), make_row(4), make_row(5)])
+    store.settle(begin(store, limit=1), VERDICTS["sent"], 0.0)
+    store.settle(begin(store, limit=1), VERDICTS["dead"], 0.0)
+    store.settle(begin(store, limit=1), VERDICTS["unsure"], clock.now() + 5)
+    audit, ops = store.status()
+    assert (audit.destination, audit.group, audit.waiting, audit.oldest) == ("audit", "mail", 1, START + 1)
+    assert (audit.not_before, audit.last_verdict, audit.said) == (None, "", 0)
+    assert (ops.destination, ops.group, ops.waiting, ops.oldest) == ("ops", GROUP, 2, START + 4)
+    assert (ops.said, ops.given_up, ops.doubts, ops.not_before) == (1, 1, 1, clock.now() + 5)
+    assert (ops.last_verdict, ops.last_reason) == ("unsure", "read timeout")
+
+
+def test_everything_outlives_the_object(store: Store, open_store: Open) -> None:
+    store.keep([make_row(1), make_row(2)])
+    tell(store, VERDICTS["again"])
+    before = (store.waiting(GROUP, 10), store.status())
+    del store
+    assert (open_store().waiting(GROUP, 10), open_store().status()) == before
+
+
+def test_a_clock_that_goes_back_loses_and_repeats_nothing(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    card = begin(store, limit=1)
+    clock.advance(-500)
+    turn = store.waiting(GROUP, 10)
+    assert (turn.rows, turn.not_before) == ((), card.lease_until)
+    assert store.settle(card, VERDICTS["sent"], 0.0)
+    assert store.keep([make_row(1)]) == 0
+    assert ids(begin(store).rows) == ["event-2"]
