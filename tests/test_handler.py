@@ -1,7 +1,9 @@
 """AWS's door: events, queue batches and the clock come in as AWS brings them, against real channels on loopback."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +134,6 @@ def test_a_long_retry_after_is_left_to_the_clock(slack: Provider, stage: Path) -
 
 def _let_pass(stage: Path, seconds: float) -> None:
     """What the outbox holds back until later is due `seconds` earlier."""
-    import sqlite3
-    from contextlib import closing
-
     with closing(sqlite3.connect(stage / "state.sqlite")) as db, db:
         db.execute("UPDATE groups SET not_before = not_before - ?", (seconds,))
 
@@ -198,9 +197,7 @@ def test_on_lambda_an_outbox_in_the_container_is_an_error(monkeypatch: pytest.Mo
         handle(event("seed"), Context())
 
 
-def test_no_line_and_no_answer_holds_the_webhook(
-    slack: Provider, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_line_and_no_answer_holds_the_webhook(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
     slack.script(*[Answer(404, body=f"no_service {slack.url}")] * 2)
     handle(event("seed"), Context())
     captured = capsys.readouterr()
