@@ -135,7 +135,7 @@ def test_a_long_retry_after_is_left_to_the_clock(slack: Provider, stage: Path) -
 def _let_pass(stage: Path, seconds: float) -> None:
     """What the outbox holds back until later is due `seconds` earlier."""
     with closing(sqlite3.connect(stage / "state.sqlite")) as db, db:
-        db.execute("UPDATE groups SET not_before = not_before - ?", (seconds,))
+        db.execute("UPDATE pace_groups SET not_before = not_before - ?", (seconds,))
 
 
 def test_what_is_no_login_is_refused_and_does_not_raise(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
