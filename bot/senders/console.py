@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any, ClassVar, TextIO
 
-from bot import cards
-from bot.cards import Piece, Seen
+from bot.senders import seen
 from bot.senders.base import Tools, Verdict
-from bot.terminal import box, cells, fold, pad, printable
+from bot.senders.seen import Piece, Seen
+from bot.senders.terminal import box, cells, fold, pad, printable
 
 WIDEST = 100
 """Columns of a card at the most: longer lines are hard to read, however wide the terminal."""
@@ -62,13 +62,13 @@ class ConsoleSender:
 
 def draw(payload: Mapping[str, Any], *, title: str = "", width: int = 80, colour: bool = False) -> str:
     """`payload` as a box of text. Untrusted text in it is made harmless; `colour` adds ANSI styles."""
-    seen = cards.read(payload)
+    card = seen.read(payload)
     inside = max(width, NARROWEST) - 4
-    lines = [line for piece in seen.pieces for line in _lines(piece, _label_width(seen), inside)]
+    lines = [line for piece in card.pieces for line in _lines(piece, _label_width(card), inside)]
     frame = box(
         [_styled(text, style, colour) for text, style in lines],
         [cells(text) for text, _ in lines],
-        title=_title(title, seen),
+        title=_title(title, card),
         width=inside + 4,
     )
     return "\n".join(frame)
@@ -84,12 +84,12 @@ def is_colourful(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _title(title: str, seen: Seen) -> str:
-    return " · ".join(filter(None, (printable(title), seen.channel)))
+def _title(title: str, card: Seen) -> str:
+    return " · ".join(filter(None, (printable(title), card.channel)))
 
 
-def _label_width(seen: Seen) -> int:
-    labels = [cells(printable(piece.label)) for piece in seen.pieces if piece.role == "fact"]
+def _label_width(card: Seen) -> int:
+    labels = [cells(printable(piece.label)) for piece in card.pieces if piece.role == "fact"]
     return min(max(labels, default=0), WIDEST_LABEL)
 
 
