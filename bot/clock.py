@@ -17,5 +17,7 @@ class SystemClock:
         return time.time()
 
     def sleep(self, seconds: float) -> None:
-        if seconds > 0:
-            time.sleep(seconds)
+        """On return `now()` has moved by `seconds`, also where the system's clock was set back a little meanwhile."""
+        until = time.time() + seconds
+        while (left := until - time.time()) > 0:
+            time.sleep(min(left, seconds))

@@ -17,9 +17,10 @@ class FakeClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        with self._lock:
-            self.slept.append(seconds)
-            self._now += max(seconds, 0.0)
+        if seconds > 0:
+            with self._lock:
+                self.slept.append(seconds)
+                self._now += seconds
 
     def advance(self, seconds: float) -> None:
         with self._lock:
