@@ -1,7 +1,9 @@
 """The configuration that everything runs on: plain frozen data, read from the routing file by `load`.
 
-`bot/config/file.py` says what may stand in the file, `checks.py` what must fit together, `mistakes.py` how a mistake
-is worded and found on its line. They, and with them pydantic and YAML, are imported only when a file is read.
+`page.py` finds every value on its line, `keys.py` says what may stand in the file, `file.py` makes a Config of it,
+`destinations.py` with the senders' own settings, `checks.py` and `overlap.py` see what must fit together, `mistakes.py`
+words what does not, and `schema.py` tells editors. They, and with them pydantic and YAML, are imported only when a file
+is read.
 """
 
 from collections.abc import Mapping
@@ -11,6 +13,9 @@ from typing import Any
 from bot.routing import Routing
 from bot.secrets import SecretRef
 from formatters.base import Audience
+
+GIVE_UP_AFTER = 24 * 3600.0
+"""Seconds that a login is tried for, where the file does not say."""
 
 
 class ConfigError(Exception):
@@ -53,7 +58,7 @@ class Destination:
     formatter: str
     pace: Pace
     digest: Digest
-    give_up_after: float = 24 * 3600.0
+    give_up_after: float = GIVE_UP_AFTER
     fallback: str | None = None
     language: str | None = None
     timezone: str | None = None

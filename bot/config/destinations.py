@@ -1,0 +1,129 @@
+"""A destination as it is written → as the bot runs it: the sender's own settings, and each type's usual pace."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
+
+import formatters
+from bot import senders
+from bot.config import GIVE_UP_AFTER, Destination, Digest, Pace
+from bot.config.keys import DestinationKeys, DigestKeys, PaceKeys
+from bot.config.mistakes import Mistakes, Path, looks_secret, unknown
+from bot.plugins import PluginError
+from bot.senders.base import Sender
+
+PACES: Mapping[str, tuple[int, float, float]] = {
+    "slack": (1, 1.0, 0.0),
+    "teams": (25, 300.0, 0.35),
+    "sns": (1, 1.0, 0.0),
+}
+"""messages, per, gap: Slack's rate limits, Power Automate's flow-bot limits, and a tenth of the ten mails a second
+above which SNS deactivates a subscription. No other type has a limit that is known."""
+UNPACED = (1000, 1.0, 0.0)
+
+DIGEST_OVER: Mapping[str, int] = {"slack": 3, "teams": 3}
+USUAL_DIGEST_OVER = 10
+
+_DEAD_CONNECTOR = re.compile(r"\.webhook\.office\.com|outlook\.office(365)?\.com/webhook", re.IGNORECASE)
+
+
+def destination(name: str, keys: DestinationKeys, mistakes: Mistakes) -> Destination | None:
+    """The destination, or None where its mistakes leave nothing to check further."""
+    path: Path = ("destinations", name)
+    sender = _sender(keys.type, path, mistakes)
+    if sender is None:
+        return None
+    formatter = _formatter(keys, sender, path, mistakes)
+    settings = _settings(sender, keys.model_extra or {}, path, mistakes)
+    if formatter is None or settings is None:
+        return None
+    return Destination(
+        name=name,
+        type=keys.type,
+        settings=settings,
+        formatter=formatter,
+        pace=_pace(name, keys, path, mistakes),
+        digest=_digest(keys.type, keys.digest or DigestKeys()),
+        give_up_after=keys.give_up_after or GIVE_UP_AFTER,
+        fallback=keys.fallback,
+        language=keys.language,
+        timezone=keys.timezone,
+    )
+
+
+def _sender(type_: str, path: Path, mistakes: Mistakes) -> type[Sender] | None:
+    try:
+        return senders.sender_class(type_)
+    except PluginError as error:
+        mistakes.note((*path, "type"), _without(str(error), type_))
+        return None
+
+
+def _formatter(keys: DestinationKeys, sender: type[Sender], path: Path, mistakes: Mistakes) -> str | None:
+    name = keys.formatter or sender.formatter
+    try:
+        found = formatters.formatter_class(name)
+    except PluginError as error:
+        mistakes.note((*path, "formatter"), _without(str(error), name))
+        return None
+    if found.makes in sender.takes:
+        return name
+    takes = " or ".join(sorted(sender.takes))
+    mistakes.note(
+        (*path, "formatter"),
+        f"{name!r} makes {found.makes} cards, but {keys.type} takes {takes}; leave it out, {sender.formatter!r} draws",
+    )
+    return None
+
+
+def _settings(sender: type[Sender], written: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Any:
+    if not is_dataclass(sender.Settings):
+        mistakes.note((*path, "type"), f"{sender.__name__}.Settings is no dataclass; see docs/adding-a-channel.md")
+        return None
+    own = {setting.name for setting in fields(sender.Settings)}
+    for key in written.keys() - own:
+        mistakes.note((*path, key), unknown("key", key, own | DestinationKeys.model_fields.keys()))
+    try:
+        return TypeAdapter(sender.Settings).validate_python({key: written[key] for key in written.keys() & own})
+    except ValidationError as error:
+        mistakes.explain(error, path, lambda place, _: _better(place, written, path))
+    except PydanticUserError:
+        mistakes.note((*path, "type"), f"the annotations of {sender.__name__}.Settings can't be checked; mend them")
+    return None
+
+
+def _better(place: Path, written: Mapping[str, Any], path: Path) -> str | None:
+    """Better words than the sender has, for a value that is a living or a dead secret written in plain."""
+    value = written.get(str(place[len(path)])) if len(place) > len(path) else None
+    if isinstance(value, str) and _DEAD_CONNECTOR.search(value):
+        return (
+            "is an Office 365 connector, switched off in May 2026; "
+            "make a Workflows webhook in Teams and keep its URL in ssm: or secretsmanager:"
+        )
+    if looks_secret(value):
+        return (
+            "is a secret in plain; keep it in ssm: or secretsmanager: and write a reference, such as ssm:/login-bot/key"
+        )
+    return None
+
+
+def _without(text: str, value: str) -> str:
+    return text.replace(value, "…") if looks_secret(value) else text
+
+
+def _pace(name: str, keys: DestinationKeys, path: Path, mistakes: Mistakes) -> Pace:
+    own = keys.pace or PaceKeys()
+    messages, per, gap = PACES.get(keys.type, UNPACED)
+    per = own.per if own.per is not None else per
+    gap = own.gap if own.gap is not None else min(gap, per)
+    if gap > per:
+        mistakes.note((*path, "pace", "gap"), f"{gap:g} s is longer than per, {per:g} s; say it with per: {gap:g}")
+    return Pace(messages=own.messages or messages, per=per, gap=gap, group=own.group or name)
+
+
+def _digest(type_: str, own: DigestKeys) -> Digest:
+    return Digest(over=own.over or DIGEST_OVER.get(type_, USUAL_DIGEST_OVER), max_rows=own.max_rows)

@@ -1,0 +1,403 @@
+"""What may stand in a routing file: its keys, one class for each group of them, with the words that editors show."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Network, ip_network
+from pkgutil import iter_modules
+from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    Strict,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema, core_schema
+
+import formatters.languages
+from bot.config.mistakes import Path, closest, did_you_mean, quoted
+from bot.routing import Network
+from bot.secrets import SecretRef
+
+Item = TypeVar("Item")
+
+PLATFORMS = ("Android", "Chrome", "iOS", "Linux", "OSX", "Windows", "Web", "Teradici PCoIP Zero Client and Tera2")
+"""What `clientPlatform` is known to say (AWS's samples and practitioners' logs). Others pass through."""
+
+DIRECTORY_ID = re.compile(r"(d|wsd)-[0-9a-z]+")
+"""Wider than AWS's own pattern, which AWS's own samples break."""
+
+_DAY = 24 * 3600.0
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": _DAY}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd])")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?)(:[0-9]{1,5})?")
+
+
+def duration(value: object) -> float:
+    """`24h`, `30m`, `90s`, `2d`, or a number of seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if value < 0:
+            raise ValueError("is negative; write 90s, 30m, 24h or 2d, or a number of seconds")
+        return float(value)
+    written = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if written is None:
+        raise ValueError("is no length of time; write 90s, 30m, 24h or 2d, or a number of seconds")
+    return float(written[1]) * _SECONDS[written[2]]
+
+
+def _text(value: object) -> object:
+    """An unquoted account or user name of digits alone is read as a number; it is the same text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+@dataclass(frozen=True)
+class _Like:
+    """Text of a certain shape: a mistake says the cure, a schema shows the shape."""
+
+    pattern: str
+    cure: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^({self.pattern})$"}
+
+    def _check(self, text: str) -> str:
+        if not re.fullmatch(self.pattern, text):
+            raise ValueError(self.cure)
+        return text
+
+
+def _shorter(longest: float, cure: str) -> Callable[[float], float]:
+    def check(seconds: float) -> float:
+        if not 0 < seconds <= longest:
+            raise ValueError(cure)
+        return seconds
+
+    return check
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        hint = did_you_mean(name, available_timezones()) or "; write an IANA name such as Europe/Paris"
+        raise ValueError(f"no time zone {quoted(name)}{hint}") from None
+    return name
+
+
+def languages() -> list[str]:
+    """The languages that cards can be in: each is a file in formatters/languages."""
+    return sorted(module.name for module in iter_modules(formatters.languages.__path__))
+
+
+def _language(name: str) -> str:
+    if name not in languages():
+        raise ValueError(f"no language {quoted(name)}{did_you_mean(name, languages())}")
+    return name
+
+
+def _platform(name: str) -> str:
+    known = [platform.casefold() for platform in PLATFORMS]
+    if name.casefold() not in known and (meant := closest(name, PLATFORMS, cutoff=0.8)):
+        raise ValueError(f"no platform {quoted(name)}; did you mean {meant!r}?")
+    return name
+
+
+def _network(text: object) -> Network:
+    if not isinstance(text, str):
+        raise ValueError("must be a network in quotes, such as '203.0.113.0/24'")  # noqa: TRY004 - pydantic's door
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is no network; write it like 203.0.113.0/24 or 2001:db8::/32") from None
+    if "/" in text and ip_network(text.partition("/")[0]).network_address != network.network_address:
+        raise ValueError(f"{quoted(text)} is an address inside a network; did you mean {str(network)!r}?")
+    return _unmapped(network)
+
+
+def _unmapped(network: Network) -> Network:
+    """`::ffff:203.0.113.0/120` is an IPv4 network in IPv6 clothes; addresses are undressed before they are compared."""
+    if isinstance(network, IPv6Network) and network.prefixlen >= 96 and network.network_address.ipv4_mapped:
+        return ip_network((network.network_address.ipv4_mapped, network.prefixlen - 96))
+    return network
+
+
+def _trusted_host(text: str) -> str:
+    host = text.casefold()
+    if "://" in host:
+        raise ValueError("is a URL; write the host alone, such as relay.corp.example")
+    if "*" in host:
+        raise ValueError("has a wildcard; name each host in full")
+    if "/" in host or "@" in host or "?" in host:
+        raise ValueError("has more than a host; write the host alone, such as relay.corp.example")
+    port = host.rpartition(":")[2] if re.search(r":[0-9]+$", host) and not host.endswith("]") else "1"
+    if not _HOST.fullmatch(host) or not 0 < int(port) < 65536:
+        raise ValueError("is no host; write it like relay.corp.example, 127.0.0.1:9999 or [2001:db8::7]:443")
+    return host
+
+
+class _OneOrMore:
+    """A list of at least one; a list of one may be written without brackets."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(_listed, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+class _Languages:
+    """The languages that there are, for editors."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": languages()}
+
+
+def _listed(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+DestinationName = Annotated[
+    str, _Like(r"\w[\w.-]{0,63}", "is no name; use letters, digits, dots, dashes and underscores, 64 at most")
+]
+DirectoryKey = Annotated[
+    str,
+    _Like(
+        f"(domain/)?{DIRECTORY_ID.pattern}",
+        "is no directory id; write it like d-9067000001, and what people call it under `name`",
+    ),
+]
+AccountKey = Annotated[str, _Like("[0-9]{12}", "is no AWS account; write its 12 digits in quotes")]
+Text = Annotated[
+    str, BeforeValidator(_text), Field(min_length=1), WithJsonSchema({"type": ["string", "integer"], "minLength": 1})
+]
+Name = Annotated[str, Field(min_length=1)]
+Names = tuple[Name, ...]
+OneOrMore = Annotated[tuple[Item, ...], _OneOrMore(), Field(min_length=1)]
+Duration = Annotated[
+    float,
+    BeforeValidator(duration),
+    WithJsonSchema(
+        {"anyOf": [{"type": "string", "pattern": f"^{_DURATION.pattern}$"}, {"type": "number", "minimum": 0}]}
+    ),
+]
+Period = Annotated[Duration, AfterValidator(_shorter(_DAY, "must be more than nothing and a day at the most"))]
+Patience = Annotated[
+    Duration,
+    AfterValidator(_shorter(14 * _DAY, "must be more than nothing and 14 days at the most; it is remembered for 21")),
+]
+Count = Annotated[int, Strict(), Field(ge=1, le=10_000)]
+Language = Annotated[str, AfterValidator(_language), _Languages()]
+Timezone = Annotated[str, AfterValidator(_timezone)]
+TrustedHost = Annotated[
+    str, AfterValidator(_trusted_host), WithJsonSchema({"type": "string", "pattern": r"^[^/@*?]+$"})
+]
+Platform = Annotated[str, Field(min_length=1), AfterValidator(_platform), Field(examples=list(PLATFORMS))]
+NetworkText = Annotated[
+    Any, AfterValidator(_network), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"})
+]
+WorkspaceId = Annotated[str, _Like(r"ws-[0-9a-z]+", "is no WorkSpace id; write it like ws-8n1k2m3p4")]
+AccountId = Annotated[
+    str, BeforeValidator(_text), _Like("[0-9]{12}", "is no AWS account; write its 12 digits in quotes")
+]
+Region = Annotated[str, _Like(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", "is no AWS region; write it like eu-west-1")]
+RoleArn = Annotated[
+    str,
+    _Like(
+        r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}",
+        "is no role; write it like arn:aws:iam::210987654321:role/login-bot-lookup",
+    ),
+]
+
+
+class Keys(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DefaultsKeys(Keys):
+    """Whose language and clock a card takes where neither its destination nor its directory says."""
+
+    language: Language = Field(default="en", description="The language of cards.")
+    timezone: Timezone = Field(default="UTC", description="The clock of cards: an IANA time zone such as Europe/Paris.")
+
+
+class DigestKeys(Keys):
+    """When many logins wait, one card tells of them all."""
+
+    over: Count | None = Field(default=None, description="More waiting logins than this become one card.")
+    max_rows: Count | None = Field(
+        default=None, description="Cut a digest after this many rows and say how many more there were."
+    )
+
+
+class PaceKeys(Keys):
+    """How fast cards may go out, held over all running copies of the bot."""
+
+    messages: Count | None = Field(default=None, description="At most this many messages in `per`.")
+    per: Period | None = Field(default=None, description="The time that `messages` is counted in, such as 300 or 5m.")
+    gap: Duration | None = Field(default=None, description="The time between two messages.")
+    group: Name | None = Field(
+        default=None,
+        description="Destinations that share a channel or a flow owner share a group, and with it one pace.",
+    )
+
+
+class DestinationKeys(Keys):
+    """Where cards go: the keys that every type of destination has."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    type: Name = Field(description="slack, teams, sns, console, or a class of your own as 'package.module:Class'.")
+    formatter: Name | None = Field(
+        default=None, description="Draws the cards instead of the type's own: a name, or 'package.module:Class'."
+    )
+    language: Language | None = Field(default=None, description="The language of this destination's cards.")
+    timezone: Timezone | None = Field(
+        default=None, description="The clock of this destination's cards, an IANA time zone."
+    )
+    digest: DigestKeys | None = Field(default=None, description="When many logins wait, one card tells of them all.")
+    pace: PaceKeys | None = Field(
+        default=None, description="How fast cards may go out; each type has its provider's limit."
+    )
+    give_up_after: Patience | None = Field(
+        default=None, description="How long a login is tried, 24h unless said otherwise. Then `fallback` hears of it."
+    )
+    fallback: Name | None = Field(
+        default=None, description="The destination that hears of logins that were given up here."
+    )
+
+
+class DirectoryKeys(Keys):
+    """What a directory is called, whose language and clock it keeps, and which team hears of its logins."""
+
+    name: Name | None = Field(default=None, description="What people call it; cards show it and `match` may use it.")
+    timezone: Timezone | None = Field(default=None, description="The clock of its cards, an IANA time zone.")
+    language: Language | None = Field(default=None, description="The language of its cards.")
+    notify: Names | None = Field(
+        default=None,
+        description="The destinations that hear of its logins. Left out: the default hears. []: nobody does.",
+    )
+
+
+class AccountKeys(Keys):
+    """How people are looked up in another AWS account."""
+
+    role_arn: RoleArn = Field(description="The role that the bot takes on there.")
+    external_id: SecretRef | None = Field(default=None, description="A reference to the role's external id.")
+
+
+class MatchKeys(Keys):
+    """What a route asks of a login: every key must hold; of a list, one value must."""
+
+    directory: OneOrMore[Name] | None = Field(
+        default=None, description="A directory's id, with or without domain/, or its name."
+    )
+    user: OneOrMore[Text] | None = Field(
+        default=None, description="User names, as globs: svc-*. Letter case does not count."
+    )
+    client: OneOrMore[Name] | None = Field(
+        default=None, description="Client products, as globs: '*web*'. Letter case does not count."
+    )
+    platform: OneOrMore[Platform] | None = Field(
+        default=None, description=f"Platforms: {', '.join(PLATFORMS)}. Letter case does not count."
+    )
+    workspace: OneOrMore[WorkspaceId] | None = Field(default=None, description="WorkSpace ids.")
+    account: OneOrMore[AccountId] | None = Field(default=None, description="AWS accounts, 12 digits in quotes.")
+    region: OneOrMore[Region] | None = Field(default=None, description="AWS regions.")
+    network: OneOrMore[NetworkText] | None = Field(
+        default=None, description="Networks that the login came from: 203.0.113.0/24, 2001:db8::/32."
+    )
+    not_: "MatchKeys | None" = Field(
+        default=None,
+        alias="not",
+        description="The same keys, turned round: a login that matches them does not match this.",
+    )
+
+
+class RouteKeys(Keys):
+    """An exception, looked at before directories and default. The first that matches decides."""
+
+    match: MatchKeys = Field(description="What it asks of a login.")
+    notify: Names = Field(description="The destinations that hear of the login. []: nobody, on purpose.")
+    continue_: Annotated[bool, Strict()] = Field(
+        default=False,
+        alias="continue",
+        description="true: only add these destinations to what is decided further down.",
+    )
+
+
+class LoginKeys(Keys):
+    """The login of a test: what is left out is unknown."""
+
+    directory: Name | None = Field(default=None, description="A directory's id, with or without domain/, or its name.")
+    user: Text | None = Field(default=None, description="The user's name; left out, it is unknown.")
+    client: Name | None = Field(default=None, description="The client product, such as 'WorkSpaces Desktop client'.")
+    platform: Platform | None = Field(default=None, description="The platform.")
+    workspace: WorkspaceId | None = Field(default=None, description="The WorkSpace id.")
+    account: AccountId | None = Field(default=None, description="The AWS account.")
+    region: Region | None = Field(default=None, description="The AWS region.")
+    address: Name | None = Field(default=None, description="The address that the login came from.")
+
+
+class TestKeys(Keys):
+    """A login, and exactly who must hear of it. `check` runs it on the engine that the function runs."""
+
+    name: Name = Field(description="What it shows.")
+    login: LoginKeys = Field(description="The login.")
+    notify: Names = Field(description="Every destination that must hear of it, in any order. []: nobody.")
+
+
+class FileKeys(Keys):
+    """Who hears of which WorkSpaces login."""
+
+    defaults: DefaultsKeys = Field(
+        default=DefaultsKeys(), description="Language and time zone where nothing else says."
+    )
+    trusted_hosts: tuple[TrustedHost, ...] = Field(
+        default=(),
+        description="Hosts, with port where it is not the usual one, that may be posted to besides the providers'.",
+    )
+    destinations: Annotated[dict[DestinationName, DestinationKeys], Field(min_length=1)] = Field(
+        description="Where cards can go, by names of your own."
+    )
+    directories: dict[DirectoryKey, DirectoryKeys] = Field(
+        default={}, description="WorkSpaces directories by id: their names, their clocks, who hears of them."
+    )
+    default: Annotated[Names, Field(min_length=1)] = Field(
+        description="Who hears of logins in every directory that names nobody itself."
+    )
+    accounts: dict[AccountKey, AccountKeys] = Field(
+        default={}, description="Other AWS accounts that people are looked up in."
+    )
+    routes: tuple[RouteKeys, ...] = Field(default=(), description="Exceptions, looked at first, top to bottom.")
+    tests: tuple[TestKeys, ...] = Field(default=(), description="Logins and who must hear of them.")
+
+
+_GROUPS: dict[str | int, type[Keys]] = {
+    "defaults": DefaultsKeys,
+    "pace": PaceKeys,
+    "digest": DigestKeys,
+    "directories": DirectoryKeys,
+    "accounts": AccountKeys,
+    "routes": RouteKeys,
+    "match": MatchKeys,
+    "not": MatchKeys,
+    "tests": TestKeys,
+    "login": LoginKeys,
+}
+
+
+def known_beside(path: Path) -> list[str]:
+    """The keys that may stand where `path` stands."""
+    group = next((_GROUPS[part] for part in reversed(path[:-1]) if part in _GROUPS), FileKeys)
+    return [field.alias or name for name, field in group.model_fields.items()]
