@@ -1,11 +1,58 @@
-"""boto3 clients: made when first used, once per service, account and region, with short timeouts."""
+"""boto3 clients: made when first used, once per service and region, with short timeouts and a closed mouth."""
 
+import logging
+from threading import Lock
 from typing import Any
+
+CONNECT_SECONDS = 2.0
+READ_SECONDS = 5.0
+
+
+class NoRegionError(Exception):
+    """Nothing says which region to ask; the message names the cure."""
 
 
 class Aws:
     """One per process. Endpoints, credentials and the home region come from botocore's own environment."""
 
+    def __init__(self) -> None:
+        self._clients: dict[tuple[str, str | None], Any] = {}
+        self._lock = Lock()
+        self._session: Any = None
+
     def client(self, service: str, *, region: str | None = None) -> Any:
-        """A thread-safe boto3 client. botocore's retries are off: who calls decides what may be said twice."""
-        raise NotImplementedError
+        """A thread-safe boto3 client. botocore's retries are off: who calls decides what may be said twice.
+
+        Without `region` it is the home region's. Raises NoRegionError where there is none.
+        """
+        with self._lock:  # making one is not thread-safe, and costs too much to be done twice
+            key = (service, region)
+            if key not in self._clients:
+                self._clients[key] = self._made(service, region)
+            return self._clients[key]
+
+    def _made(self, service: str, region: str | None) -> Any:
+        import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it
+        from botocore.config import Config  # noqa: PLC0415
+        from botocore.exceptions import NoRegionError as Unknown  # noqa: PLC0415
+
+        _hush()
+        self._session = self._session or boto3.Session()
+        config = Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=32,
+        )
+        try:
+            return self._session.client(service, region_name=region, config=config)
+        except Unknown:
+            raise NoRegionError(f"no AWS region for {service}: set AWS_REGION or AWS_DEFAULT_REGION") from None
+
+
+def _hush() -> None:
+    """Silence botocore, which prints answers (a secret's value) and session tokens at DEBUG."""
+    library = logging.getLogger("botocore")
+    if library.propagate:
+        library.propagate = False
+        library.addHandler(logging.NullHandler())

@@ -1,9 +1,34 @@
 """References to secrets (`env:`, `ssm:`, `secretsmanager:`) and their values: read late, cached, never shown."""
 
+import json
+import os
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Self
 
+from bot.aws import Aws, NoRegionError
+from bot.clock import Clock
+
 SCHEMES = ("env", "ssm", "secretsmanager")
+KEPT_SECONDS = 300.0
+
+_NAMES = {
+    "env": r"[A-Za-z_][A-Za-z0-9_]*",
+    "ssm": r"[A-Za-z0-9_.:/-]+",  # AWS's own characters, with `name:version` and ARNs
+    "secretsmanager": r"[A-Za-z0-9/_+=.@:-]+",
+}
+PATTERN = rf"^(env:(?!AWS_){_NAMES['env']}|ssm:{_NAMES['ssm']}|secretsmanager:{_NAMES['secretsmanager']}(#[^#]+)?)$"
+_REFERENCE = re.compile(rf"({'|'.join(SCHEMES)}):([^#]*)(?:#(.*))?")
+_PASTED = re.compile(r"://|\bxox[a-z](\.[a-z]+)?-\d|\bxapp-\d|hooks\.slack")
+"""What stands in a webhook's URL or at the start of a Slack token: a secret behind a scheme is still a secret."""
+
+_PASSING = frozenset(
+    {"ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "InternalServerError"}
+    | {"InternalServiceError", "InternalFailure", "ServiceUnavailable", "SlowDown", "RequestTimeout"}
+)
+_MISSING = frozenset({"ParameterNotFound", "ParameterVersionNotFound", "ResourceNotFoundException"})
 
 
 class SecretStr:
@@ -48,16 +73,132 @@ class SecretRef:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Raises ValueError that says the cure and never repeats `text`, which may be a secret pasted in plain."""
-        raise NotImplementedError
+        found = _REFERENCE.fullmatch(text)
+        if found is None or _PASTED.search(text):
+            raise ValueError(
+                "must be a reference (env:NAME, ssm:/path/name or secretsmanager:name#key), never the secret itself: "
+                "keep the value there, and replace it if it stood in a file"
+            )
+        scheme, name, key = found.group(1), found.group(2), found.group(3)
+        if scheme == "env" and name.upper().startswith("AWS_"):
+            raise ValueError("must not be env:AWS_…: those hold the bot's own AWS access, which no channel may get")
+        if not re.fullmatch(_NAMES[scheme], name):
+            raise ValueError(f"names no secret that {scheme}: could hold: {_CURES[scheme]}")
+        if key is not None and (scheme != "secretsmanager" or not key.strip()):
+            raise ValueError("only secretsmanager:name#key takes a #key, the name of a field in a JSON secret")
+        return cls(scheme, name, key or "")
+
+    def __str__(self) -> str:
+        return f"{self.scheme}:{self.name}" + (f"#{self.key}" if self.key else "")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        """In a routing file it is written as text; a SecretRef made in Python is taken as it is."""
+        from pydantic_core import core_schema  # noqa: PLC0415 - this module is on the way of every cold start
+
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else cls.parse(value if isinstance(value, str) else ""),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "pattern": PATTERN,
+            "description": "A reference to a secret: env:NAME, ssm:/path/name or secretsmanager:name#key",
+        }
+
+
+_CURES = {
+    "env": "letters, digits and _, such as env:SLACK_WEBHOOK_URL",
+    "ssm": "letters, digits and _ . - / such as ssm:/login-bot/slack/eng",
+    "secretsmanager": "letters, digits and / _ + = . @ - such as secretsmanager:login-bot/slack#token",
+}
 
 
 class Secrets:
     """Reads references when a sender needs them, keeps values for five minutes, forgets them on demand."""
 
+    def __init__(self, aws: Aws, clock: Clock, ttl: float = KEPT_SECONDS) -> None:
+        self._aws = aws
+        self._clock = clock
+        self._ttl = ttl
+        self._kept: dict[SecretRef, tuple[float, SecretStr]] = {}
+        self._lock = Lock()
+
     def read(self, ref: SecretRef) -> SecretStr:
-        """Raises SecretError."""
-        raise NotImplementedError
+        """The value, without white space around it (editors and consoles add a newline). Raises SecretError."""
+        if ref.scheme == "env":
+            return _sealed(ref, os.environ.get(ref.name), "set it in the environment")
+        with self._lock:
+            until, value = self._kept.get(ref, (0.0, None))
+        if value is None or until <= self._clock.now():
+            value = self._fetch(ref)
+            with self._lock:
+                self._kept[ref] = (self._clock.now() + self._ttl, value)
+        return value
 
     def forget(self, ref: SecretRef) -> None:
         """The next `read` of `ref` asks its store again."""
-        raise NotImplementedError
+        with self._lock:
+            self._kept.pop(ref, None)
+
+    def _fetch(self, ref: SecretRef) -> SecretStr:
+        if ref.scheme == "ssm":
+            return _sealed(ref, self._ask(ref, self._parameter), "store it as a SecureString")
+        text = self._ask(ref, self._secret)
+        if not ref.key:
+            return _sealed(ref, text, "store it as a secret string, not a binary one")
+        return _sealed(ref, _field(text, ref.key), f"the secret must be a JSON object with the text field {ref.key!r}")
+
+    def _parameter(self, name: str) -> str:
+        return str(self._aws.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+
+    def _secret(self, name: str) -> str | None:
+        found = self._aws.client("secretsmanager").get_secret_value(SecretId=name).get("SecretString")
+        return None if found is None else str(found)
+
+    def _ask(self, ref: SecretRef, read: Callable[[str], str | None]) -> str | None:
+        try:
+            return read(ref.name)
+        except NoRegionError as error:
+            raise SecretError(f"{ref} can't be read: {error}", lasting=True) from None
+        except Exception as error:  # noqa: BLE001 - botocore's tree and its parsers' errors have no common root but this
+            problem = _explained(ref, error)
+        raise problem  # outside the except: an error that holds AWS's answer must not hang on as the context
+
+
+def _sealed(ref: SecretRef, value: str | None, cure: str) -> SecretStr:
+    if value is None or not value.strip():
+        raise SecretError(f"{ref} is {'missing' if value is None else 'empty'}: {cure}", lasting=True)
+    return SecretStr(value.strip())
+
+
+def _field(text: str | None, key: str) -> str | None:
+    try:
+        found = json.loads(text or "")
+    except ValueError:
+        return None
+    value = found.get(key) if isinstance(found, dict) else None
+    return value if isinstance(value, str) else None
+
+
+def _explained(ref: SecretRef, error: Exception) -> SecretError:
+    """AWS's trouble in one sentence. Its own text is left out: only its error code is known to hold no value."""
+    from botocore import exceptions as aws  # noqa: PLC0415 - whoever gets here has imported it
+
+    if isinstance(error, (aws.NoCredentialsError, aws.PartialCredentialsError)):
+        return SecretError(
+            f"{ref} can't be read: no AWS credentials; log in, or give the function a role", lasting=True
+        )
+    if not isinstance(error, aws.ClientError):
+        return SecretError(f"{ref} can't be read: AWS did not answer ({type(error).__name__})", lasting=False)
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    shown = re.sub(r"[^A-Za-z0-9]", "", code)[:60] or f"status {status}"
+    if code in _MISSING:
+        return SecretError(f"{ref} is missing ({shown}): create it in the bot's own account and region", lasting=True)
+    if code in _PASSING or status >= 500 or status == 429:
+        return SecretError(f"{ref} can't be read now: AWS said {shown}", lasting=False)
+    return SecretError(f"{ref} can't be read: AWS said {shown}; may the bot's role read and decrypt it?", lasting=True)
