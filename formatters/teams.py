@@ -1,0 +1,102 @@
+"""Logins as a Teams message: one Adaptive Card in the envelope that a Workflows webhook takes.
+
+Version 1.4 and no newer element: above it "Post card" often draws nothing. A card that is too large is lost after the
+202, unseen, so the limit here is well below Teams' own.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+from bot.events import Login
+from formatters.base import Audience, Payload, Weight
+from formatters.content import Content, Fact, Group, tell
+
+MAX_MESSAGE = 20_000
+"""Bytes. Teams takes 28 KB inside the flow, where JSON grows by a sixth when it is put into JSON (Microsoft's
+https://learn.microsoft.com/microsoftteams/platform/bots/how-to/format-your-bot-messages)."""
+
+CARD_VERSION = "1.4"
+
+
+class TeamsFormatter:
+    makes: ClassVar[str] = "teams"
+
+    def draw(self, logins: Sequence[Login], audience: Audience) -> Payload:
+        content = tell(logins, audience)
+        attachment = {
+            "contentType": "application/vnd.microsoft.card.adaptive",
+            "contentUrl": None,
+            "content": _card(content),
+        }
+        return {"type": "message", "attachments": [attachment]}
+
+    def weigh(self, payload: Payload) -> Weight:
+        return weigh(payload)
+
+
+def weigh(payload: Payload) -> Weight:
+    """Bytes of the JSON as it is posted, which has six bytes for a character beyond ASCII."""
+    return Weight(len(json.dumps(payload)), MAX_MESSAGE, "bytes")
+
+
+def escape(text: str) -> str:
+    r"""Text for TextBlock and FactSet, whose Markdown then makes nothing of it: no link, no emphasis, no date.
+
+    A backslash goes before all that Markdown may read. Left as they are, since Markdown reads nothing in them and some
+    phones draw the backslash: `-`, `_` and `+` inside a word, `.` inside a number, so that `svc_backup`, `ws-8n1k2m3p4`
+    and `203.0.113.7` stay clean. `{{DATE(…)}}` and `https://…`, which are no Markdown, are broken by a backslash too.
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", text)
+
+
+_MARKDOWN = re.compile(
+    r"[\\`*{}\[\]()<>#!|~&$]"
+    r"|(?<![0-9A-Za-z])[-_+]|[-_+](?![0-9A-Za-z])"  # at the edge of a word
+    r"|(?<![0-9])\.|\.(?![0-9])"  # beside anything but digits
+    r"|(?<=:)/"
+)
+
+
+def _card(content: Content) -> dict[str, Any]:
+    card: dict[str, Any] = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": CARD_VERSION,
+        "msteams": {"width": "Full"},
+        "fallbackText": escape(content.summary),
+        "body": list(_body(content)),
+    }
+    if content.link:
+        card["actions"] = [{"type": "Action.OpenUrl", "title": content.link.label, "url": content.link.url}]
+    return card
+
+
+def _body(content: Content) -> Iterator[dict[str, Any]]:
+    yield _text(escape(content.headline), size="Medium", weight="Bolder")
+    if content.notes:
+        notes = [_text(escape(note)) for note in content.notes]
+        yield {"type": "Container", "style": "warning", "items": notes}
+    yield _fact_set(content.facts)
+    yield from _groups(content.groups)
+    if content.instant is not None:
+        stamp = f"{content.instant:%Y-%m-%dT%H:%M:%SZ}"
+        own = content.phrases.own_time.format(date=f"{{{{DATE({stamp},SHORT)}}}}", time=f"{{{{TIME({stamp})}}}}")
+        yield _text(own, isSubtle=True, size="Small")
+
+
+def _groups(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
+    for group in groups:
+        if group.title:
+            yield _text(escape(group.title), weight="Bolder")
+        yield _fact_set([Fact(row.who, row.text) for row in group.rows])
+
+
+def _fact_set(facts: Sequence[Fact]) -> dict[str, Any]:
+    pairs = [{"title": escape(fact.label), "value": escape(fact.text)} for fact in facts]
+    return {"type": "FactSet", "facts": pairs}
+
+
+def _text(text: str, **style: Any) -> dict[str, Any]:
+    return {"type": "TextBlock", "text": text, "wrap": True, **style}
