@@ -1,0 +1,66 @@
+"""The operator's side: `python -m bot …`. Asks about the routing file, looks at cards, runs logins, reads the state."""
+
+import logging
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from bot.cli import ask, demo, look, records, running
+from bot.cli.show import Mistake, complain
+from bot.config import ConfigError
+from bot.outbox.base import OutboxError
+from bot.plugins import PluginError
+
+EPILOG = (
+    "Exit codes: 0 done, 1 something is wrong and was said, 2 the command was typed wrong, 130 stopped with Ctrl-C. "
+    "Colour is for terminals, and NO_COLOR turns it off."
+)
+
+
+class Commands(TyperGroup):
+    """Ends an operator's mistake in one clear sentence on standard error and exit code 1, never in a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            complain(*(f"{error.source}: {mistake}" for mistake in error.mistakes))
+        except (Mistake, OutboxError, PluginError) as error:
+            complain(str(error))
+        raise typer.Exit(1)
+
+
+app = typer.Typer(
+    name="python -m bot",
+    cls=Commands,
+    help="Tells Slack, Microsoft Teams and e-mail who logged in to which Amazon WorkSpace.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+dead_letters = typer.Typer(no_args_is_help=True, help="Logins that were given up, with the reason.")
+
+
+@app.callback()
+def _quiet() -> None:
+    """The commands say what happened; the function's log lines are for `run` with LOG_LEVEL."""
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
+
+
+ASK, LOOK, RUN = "The routing file", "The cards", "The logins"
+app.command(rich_help_panel=ASK, epilog=ask.CHECK)(ask.check)
+app.command(rich_help_panel=ASK, epilog=ask.EXPLAIN)(ask.explain)
+app.command(rich_help_panel=ASK, epilog=ask.MATRIX)(ask.matrix)
+app.command(rich_help_panel=ASK, epilog=ask.SCHEMA)(ask.schema)
+app.command(rich_help_panel=LOOK, epilog=demo.DEMO)(demo.demo)
+app.command(rich_help_panel=LOOK, epilog=look.PREVIEW)(look.preview)
+app.command("send-test", rich_help_panel=LOOK, epilog=look.SEND_TEST)(look.send_test)
+app.command(rich_help_panel=RUN, epilog=running.RUN)(running.run)
+app.command(rich_help_panel=RUN, epilog=records.STATUS)(records.status)
+app.add_typer(dead_letters, name="dead-letters", rich_help_panel=RUN)
+dead_letters.command("list", epilog=records.DEAD_LETTERS)(records.list_dead_letters)

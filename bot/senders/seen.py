@@ -77,7 +77,14 @@ def _slack_section(block: Mapping[str, Any]) -> Iterator[Piece]:
 
 
 def _slack_context(block: Mapping[str, Any]) -> Iterator[Piece]:
-    yield Piece("faint", "  ".join(filter(None, map(_slack_text, _objects(block.get("elements"))))))
+    """Small print; a link in it gets a line of its own, since its address is long."""
+    for element in _objects(block.get("elements")):
+        text = _str(element.get("text"))
+        links = _SLACK_LINK.findall(text) if element.get("type") == "mrkdwn" else []
+        rest = _SLACK_LINK.sub("", text).strip(" ·") if links else text
+        if rest:
+            yield Piece("faint", _slack_text({**element, "text": rest}))
+        yield from (Piece("link", _mrkdwn(url), _mrkdwn(label)) for url, label in links)
 
 
 def _slack_actions(block: Mapping[str, Any]) -> Iterator[Piece]:
@@ -95,7 +102,6 @@ def _slack_divider(_block: Mapping[str, Any]) -> Iterator[Piece]:
 
 
 def _slack_rich_text(block: Mapping[str, Any]) -> Iterator[Piece]:
-    """Sections as text; one that opens with a bold run and goes on behind it is a fact."""
     for section in _objects(block.get("elements")):
         nested = _objects(section.get("elements"))
         if section.get("type") == "rich_text_list":
@@ -105,20 +111,21 @@ def _slack_rich_text(block: Mapping[str, Any]) -> Iterator[Piece]:
 
 
 def _rich_lines(runs: list[Mapping[str, Any]]) -> Iterator[Piece]:
-    lines: list[list[Mapping[str, Any]]] = [[]]
+    lines: list[list[tuple[str, bool]]] = [[]]
     for run in runs:
         first, *others = _rich_run(run).split("\n")
-        lines[-1].append({**run, "type": "text", "text": first})
-        lines.extend([{**run, "type": "text", "text": other}] for other in others)
-    yield from (_rich_line(line) for line in lines if any(_str(run.get("text")) for run in line))
+        lines[-1].append((first, bool(_mapping(run.get("style")).get("bold"))))
+        lines.extend([(other, False)] for other in others)
+    for line in lines:
+        if shown := [(text, bold) for text, bold in line if text]:
+            yield _rich_line(shown)
 
 
-def _rich_line(runs: list[Mapping[str, Any]]) -> Piece:
-    texts = [_str(run.get("text")) for run in runs]
-    style = runs[0].get("style")
-    if len(runs) > 1 and isinstance(style, Mapping) and style.get("bold") and "".join(texts[1:]).strip():
-        return Piece("fact", "".join(texts[1:]).strip(), texts[0].strip())
-    return Piece("text", "".join(texts))
+def _rich_line(runs: list[tuple[str, bool]]) -> Piece:
+    """A line that opens in bold and goes on is a fact."""
+    (first, bold), *others = runs
+    rest = "".join(text for text, _ in others)
+    return Piece("fact", rest.strip(), first.strip()) if bold and rest else Piece("text", first + rest)
 
 
 def _rich_run(run: Mapping[str, Any]) -> str:
@@ -142,10 +149,13 @@ def _slack_text(text: object) -> str:
     return _mrkdwn(shown) if text.get("type") == "mrkdwn" else shown
 
 
+_SLACK_LINK = re.compile(r"<(https?://[^|>]+)\|([^>]*)>")
+
+
 def _mrkdwn(text: str) -> str:
     """Slack's markup as what it draws: dates as their fallback, links with their address, no stars."""
     text = re.sub(r"<!date\^[^|>]*\|([^>]*)>", r"\1", text)
-    text = re.sub(r"<(https?://[^|>]+)\|([^>]*)>", lambda found: _labelled(found[2], found[1]), text)
+    text = _SLACK_LINK.sub(lambda found: _labelled(found[2], found[1]), text)
     text = re.sub(r"<(https?://[^|>]+)>", r"\1", text)
     text = re.sub(r"(?<!\w)\*([^*\n]+)\*(?!\w)", r"\1", text)
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
@@ -227,9 +237,10 @@ def _teams_actions(actions: object) -> Iterator[Piece]:
 def _message_card(card: Mapping[str, Any]) -> Iterator[Piece]:
     yield Piece("head", _markdown(_str(card.get("title") or card.get("summary"))))
     for section in (card, *_objects(card.get("sections"))):
-        for key in ("activityTitle", "activitySubtitle", "activityText", "text"):
+        own = ("title",) if section is not card else ()
+        for key in (*own, "activityTitle", "activitySubtitle", "activityText", "text"):
             if text := _str(section.get(key)):
-                yield Piece("text", _markdown(text))
+                yield _markdown_piece(text)
         for fact in _objects(section.get("facts")):
             yield Piece("fact", _markdown(_str(fact.get("value"))), _markdown(_str(fact.get("name"))))
     for action in _objects(card.get("potentialAction")):
@@ -237,10 +248,18 @@ def _message_card(card: Mapping[str, Any]) -> Iterator[Piece]:
             yield Piece("link", _str(target.get("uri")), _str(action.get("name")))
 
 
+def _markdown_piece(text: str) -> Piece:
+    link = _MARKDOWN_LINK.fullmatch(text)
+    return Piece("link", _markdown(link[2]), _markdown(link[1])) if link else Piece("text", _markdown(text))
+
+
+_MARKDOWN_LINK = re.compile(r"(?<!\\)\[([^\]\\]*)\]\((https?://[^)\s]+)\)")
+
+
 def _markdown(text: str) -> str:
     """Teams' Markdown as what it draws: times in UTC, links with their address, escapes taken off."""
     text = _teams_times(text)
-    text = re.sub(r"(?<!\\)\[([^\]\\]*)\]\((https?://[^)\s]+)\)", lambda found: _labelled(found[1], found[2]), text)
+    text = _MARKDOWN_LINK.sub(lambda found: _labelled(found[1], found[2]), text)
     text = re.sub(r"(?<!\\)\*\*(.+?)(?<!\\)\*\*", r"\1", text)
     return re.sub(r"\\([\\`*_{}\[\]()<>#+\-.!|~&$])", r"\1", text)
 

@@ -1,0 +1,6 @@
+"""Starts the operator's side: `python -m bot --help`."""
+
+from bot.cli import app
+
+if __name__ == "__main__":
+    app(prog_name="python -m bot")

@@ -1,0 +1,170 @@
+"""The main job in one minute: sample logins go through the whole pipeline, and the cards appear in this terminal."""
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from bot.cli import words
+from bot.cli.reading import read_one
+from bot.cli.running import see_through, stopping
+from bot.cli.show import Mistake, count, harmless, say
+from bot.cli.wiring import Bot, wire
+from bot.config import Config, ConfigError, Destination, Pace, load
+from bot.config.destinations import destination
+from bot.config.keys import DestinationKeys
+from bot.config.mistakes import Mistakes
+from bot.delivery import Told
+from bot.events import Login
+from bot.routing import Decision, Routing
+from bot.senders.base import Outcome
+from bot.senders.console import ConsoleSender
+
+DEMO = "Example: SLACK_WEBHOOK_URL=https://hooks.slack.com/services/… python -m bot demo"
+
+ROOT = Path(__file__).parent.parent.parent
+SAMPLES = ROOT / "samples"
+ROUTES = ROOT / "routes.example.yml"
+STATE = ".local/demo.sqlite"
+
+REAL = {
+    "SLACK_WEBHOOK_URL": {"type": "slack", "webhook_url": "env:SLACK_WEBHOOK_URL"},
+    "TEAMS_WEBHOOK_URL": {"type": "teams", "webhook_url": "env:TEAMS_WEBHOOK_URL"},
+    "SNS_TOPIC_ARN": {"type": "sns"},
+}
+"""Environment variables that make the demo post for real, and the destination that each stands for."""
+
+TAKE_SECONDS = 30.0
+TELL_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overheard(Routing):
+    """The file's own routing; `also` hear of every login that is not silent."""
+
+    also: tuple[str, ...] = ()
+
+    def decide(self, login: Login) -> Decision:
+        decision = Routing.decide(self, login)
+        if not decision.why:
+            return decision
+        return Decision({**decision.why, **dict.fromkeys(self.also, "the environment")}, decision.steps)
+
+
+def demo(
+    *,
+    routes: Annotated[str, typer.Option("--routes", metavar="FILE", help="The routing file.")] = str(ROUTES),
+    state: Annotated[str, typer.Option("--state", metavar="FILE", help="Remembers what was said.")] = STATE,
+) -> None:
+    """Show the sample logins as the cards that Slack, Teams and mail would get. Needs no account.
+
+    Nothing is posted anywhere, unless SLACK_WEBHOOK_URL, TEAMS_WEBHOOK_URL or SNS_TOPIC_ARN is set: then the sample
+    logins are posted there, too, for real and marked as samples. TRUSTED_HOSTS (separated by commas, such as
+    127.0.0.1:9999) lets those URLs lead to other hosts than Slack's and Microsoft's own.
+    """
+    real = _real_destinations()
+    config = _staged(load(routes), real)
+    told: list[Told] = []
+    bot = wire(config, state=state, users=str(SAMPLES / "users.csv"), on_told=told.append)
+    say(Text(f"{count(len(samples()), 'sample login')} and {Path(routes).name}", style="bold"), _where(real))
+    already = sum(_show(bot, raw) for raw in as_if_now(samples(), bot.clock.now()))
+    with stopping() as stop:
+        see_through(bot, stop)
+    _sum_up(told, already, state=state, real=real)
+    if any(each.verdict.outcome is not Outcome.SENT for each in told):
+        raise typer.Exit(1)
+
+
+def samples() -> list[Any]:
+    return [read_one(str(path)) for path in sorted((SAMPLES / "events").glob("*.json"))]
+
+
+def as_if_now(raws: Sequence[Any], now: float) -> list[Any]:
+    """The events moved in time, so that the latest of them was sent two seconds before `now`."""
+    latest = max(datetime.fromisoformat(raw["time"]) for raw in raws)
+    later = datetime.fromtimestamp(now, UTC) - timedelta(seconds=2) - latest
+    return [_moved(raw, later) for raw in raws]
+
+
+def _moved(raw: Any, later: timedelta) -> Any:
+    def moved(text: str) -> str:
+        return (datetime.fromisoformat(text) + later).isoformat(timespec="milliseconds")
+
+    detail = raw["detail"] | {"loginTime": moved(raw["detail"]["loginTime"])}
+    return raw | {"time": moved(raw["time"]), "detail": detail}
+
+
+def _staged(config: Config, real: Mapping[str, Destination]) -> Config:
+    """The file's destinations drawn in this terminal, each in its own form and language; the real ones beside them."""
+    drawn = {name: _in_the_terminal(destination) for name, destination in config.destinations.items()}
+    routing = config.routing
+    overheard = Overheard(
+        directories=routing.directories, routes=routing.routes, default=routing.default, also=tuple(real)
+    )
+    trusted = (host.strip() for host in os.environ.get("TRUSTED_HOSTS", "").split(","))
+    hosts = (*config.trusted_hosts, *filter(None, trusted))
+    return replace(config, destinations={**drawn, **real}, routing=overheard, trusted_hosts=hosts)
+
+
+def _in_the_terminal(destination: Destination) -> Destination:
+    settings = ConsoleSender.Settings(title=destination.name)
+    pace = Pace(messages=1000, per=1.0, gap=0.0, group=destination.name)
+    return replace(destination, type="console", settings=settings, pace=pace)
+
+
+def _real_destinations() -> dict[str, Destination]:
+    """Those that the environment names. Raises ConfigError."""
+    mistakes = Mistakes()
+    found = {}
+    for variable, keys in REAL.items():
+        if value := os.environ.get(variable):
+            own = {"topic_arn": value} if variable == "SNS_TOPIC_ARN" else {}
+            found[variable] = destination(f"env:{variable}", DestinationKeys.model_validate(keys | own), mistakes)
+    if mistakes:
+        raise ConfigError("the environment", mistakes.in_order())
+    return {each.name: each for each in found.values() if each is not None}
+
+
+def _where(real: Mapping[str, Destination]) -> str:
+    if real:
+        return f": drawn here, and posted for real to {', '.join(real)}"
+    return ": what Slack, Teams and mailboxes would get. Nothing is posted anywhere"
+
+
+def _show(bot: Bot, raw: Any) -> int:
+    """One login: who it is, who hears of it and why, then the cards. How many destinations had heard already."""
+    intake = bot.pipeline.take_in([raw], until=bot.clock.now() + TAKE_SECONDS)
+    taken = intake.taken[0]
+    if taken.login is None or taken.decision is None:
+        raise Mistake(f"a sample event was refused: {taken.refused}")
+    if intake.unkept:
+        raise Mistake(f"the sample logins could not be kept: {intake.unkept}")
+    say()
+    say(Text("● ", style="bold green" if intake.new else "dim"), harmless(words.summary(taken.login), "bold"))
+    for name, why in taken.decision.why.items():
+        say("  → ", harmless(name, "green"), Text(f"  because of {why}", style="dim"))
+    if not taken.decision.why:
+        say("  → ", Text("nobody", style="yellow"), Text(f"  because of {taken.decision.steps[-1].label}", style="dim"))
+    elif not intake.new:
+        say("  already said")
+    bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
+    return intake.rows - intake.new
+
+
+def _sum_up(told: Sequence[Told], already: int, *, state: str, real: Collection[str]) -> None:
+    sent = [each for each in told if each.verdict.outcome is Outcome.SENT]
+    say()
+    say(Text(f"{count(len(sent), 'card')} sent, {already:,} already said", style="bold"))
+    for each in told:
+        if each.destination in real or each not in sent:
+            say(f"  {each.verdict.outcome}  {each.destination}  {each.verdict.reason}")
+    if already:
+        say(f"Nothing is said twice. To start over: rm {state}*")
+    else:
+        say("Once more, and nothing is said twice: make run")
+    say("Next: routes.example.yml says who hears of what; python -m bot --help has the rest")

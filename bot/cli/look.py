@@ -1,0 +1,130 @@
+"""Looking at cards: drawn in this terminal, or sent once, marked as a sample, to the real channel."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from time import monotonic
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.text import Text
+
+from bot.cli import options
+from bot.cli.show import Mistake, note, say, say_json
+from bot.cli.wiring import one_login, tools
+from bot.config import Config, Destination, load
+from bot.events import Login, Person
+from bot.senders import sender_class
+from bot.senders.base import SEND_SECONDS, Outcome, Verdict
+from bot.senders.console import draw, is_colourful, terminal_width
+from bot.senders.seen import read
+from formatters import formatter_class
+
+PREVIEW = "Example: python -m bot preview --event samples/events/web.json --user bob --to it-teams --routes routes.yml"
+SEND_TEST = "Example: python -m bot send-test eng-slack"
+
+
+def preview(
+    *,
+    event: options.Event,
+    to: Annotated[str, typer.Option("--to", metavar="DEST", help="The destination whose card to draw.")],
+    user: options.User = "",
+    users: options.Users = "",
+    routes: options.Routes = options.ROUTES,
+    as_json: Annotated[bool, typer.Option("--json", help="The payload itself, as it would be posted.")] = False,
+) -> None:
+    """Draw the card that a destination would get, in this terminal. Nothing is sent."""
+    config = load(routes)
+    destination = _destination(config, to)
+    login = one_login(config, event, user=user, users=users)
+    formatter = formatter_class(destination.formatter)()
+    payload = formatter.draw([login], config.audience(to, login.directory_id))
+    if as_json:
+        say_json(payload)
+        return
+    out = typer.get_text_stream("stdout")
+    out.write(draw(payload, title=to, width=terminal_width(), colour=is_colourful(out)) + "\n")
+    if line := read(payload).notification:
+        say(Text("notification  ", style="dim"), line)
+    weight = formatter.weigh(payload)
+    say(Text("size          ", style="dim"), f"{weight.used:,} of {weight.limit:,} {weight.unit}")
+    if to not in config.routing.decide(login).why:
+        note(f"note: {to} would not hear of this login; `explain` says why")
+
+
+def send_test(
+    dest: Annotated[str, typer.Argument(metavar="DEST", help="The destination to post to.")],
+    *,
+    routes: options.Routes = options.ROUTES,
+    as_json: options.Json = False,
+) -> None:
+    """Post one made-up login, marked as a sample, to a destination for real, and say what came back.
+
+    Exit code 0 only when the channel took it. Nothing is kept: a failed test is not tried again.
+    """
+    config = load(routes)
+    destination = _destination(config, dest)
+    login = _sample(config, dest)
+    payload = formatter_class(destination.formatter)().draw([login], config.audience(dest, login.directory_id))
+    verdict, milliseconds = _post(config, destination, payload)
+    if as_json:
+        said = {"outcome": verdict.outcome, "reason": verdict.reason, "after": verdict.after, "blames": verdict.blames}
+        say_json({"destination": dest, **said, "milliseconds": milliseconds})
+    else:
+        _say_verdict(dest, verdict, milliseconds)
+    if verdict.outcome is not Outcome.SENT:
+        raise typer.Exit(1)
+
+
+def _destination(config: Config, name: str) -> Destination:
+    if (found := config.destinations.get(name)) is not None:
+        return found
+    close = get_close_matches(name, config.destinations, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(config.destinations)}"
+    raise Mistake(f"no destination {name!r} in {config.source}; {hint}")
+
+
+def _sample(config: Config, destination: str) -> Login:
+    """A made-up login of a directory that the destination hears of, where there is one."""
+    homes = config.routing.directories.values()
+    home = next((home for home in homes if destination in (home.notify or ())), None)
+    now = datetime.now(UTC)
+    return Login(
+        event_id=f"send-test-{uuid4()}",
+        workspace_id="ws-sample000",
+        directory_id=home.id if home else "d-0000000000",
+        directory_name=home.name if home else "",
+        logged_in_at=now,
+        emitted_at=now,
+        received_at=now,
+        account="123456789012",
+        region="eu-west-1",
+        address="203.0.113.7",
+        client="WorkSpaces Desktop client",
+        platform="Windows",
+        person=Person(name="sample.user"),
+        sample=True,
+    )
+
+
+def _post(config: Config, destination: Destination, payload: Mapping[str, Any]) -> tuple[Verdict, float]:
+    sender = sender_class(destination.type)(destination.settings, tools(config))
+    started = monotonic()
+    verdict = sender.send(payload, timeout=SEND_SECONDS)
+    return verdict, round((monotonic() - started) * 1000, 1)
+
+
+_SAID = {
+    Outcome.SENT: ("sent", "bold green"),
+    Outcome.AGAIN: ("not taken, but may be taken later", "bold yellow"),
+    Outcome.UNSURE: ("nobody knows whether it was taken; look into the channel", "bold yellow"),
+    Outcome.DEAD: ("not taken, and never will be", "bold red"),
+}
+
+
+def _say_verdict(dest: str, verdict: Verdict, milliseconds: float) -> None:
+    text, style = _SAID[verdict.outcome]
+    reason = f": {verdict.reason}" if verdict.reason else ""
+    later = f"; it asks for {verdict.after:g} s" if verdict.after else ""
+    say(Text(text, style=style), f" · {dest}{reason}{later} ({milliseconds:,.0f} ms)")

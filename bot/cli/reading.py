@@ -1,0 +1,126 @@
+"""Events out of files and pipes: each with its place, so that a refusal can say where it stood."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
+from typing import Any
+
+from bot.cli.show import Mistake
+
+STANDARD_INPUT = "-"
+BATCH = 500
+"""Events taken in at once: enough for the look-ups of names, few enough to see them move."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something that should be an event, and where it stood. `broken` says why it is not even JSON."""
+
+    place: str
+    raw: Any = None
+    broken: str = ""
+
+
+def read_one(path: str) -> Any:
+    """The one event in a file or on standard input. Raises Mistake."""
+    found = list(_read(path))
+    if len(found) != 1:
+        raise Mistake(f"{path} holds {len(found)} events, and this command wants one")
+    if found[0].broken:
+        raise Mistake(f"{found[0].place}: {found[0].broken}")
+    return found[0].raw
+
+
+def read_all(paths: Sequence[str]) -> Iterator[Found]:
+    """Everything in the files, in order; `-` is standard input, read line by line. Raises Mistake."""
+    for path in paths:
+        yield from _read_lines() if path == STANDARD_INPUT else _read(path)
+
+
+class Inbox:
+    """What a second thread has read so far: a slow pipe holds up no login that is already here."""
+
+    def __init__(self, found: Iterable[Found]) -> None:
+        self._queue: Queue[Found | Mistake | None] = Queue(maxsize=4 * BATCH)
+        self._found = found
+        self.ended = False
+        Thread(target=self._read, daemon=True).start()
+
+    def batch(self, wait: float) -> list[Found]:
+        """All that is here, at most BATCH; waits up to `wait` seconds for the first. Raises Mistake."""
+        batch: list[Found] = []
+        while not self.ended and len(batch) < BATCH:
+            try:
+                item = self._queue.get(timeout=wait) if not batch and wait > 0 else self._queue.get_nowait()
+            except Empty:
+                break
+            if isinstance(item, Mistake):
+                raise item
+            if item is None:
+                self.ended = True
+            else:
+                batch.append(item)
+        return batch
+
+    def _read(self) -> None:
+        try:
+            for each in self._found:
+                self._queue.put(each)
+        except Mistake as mistake:
+            self._queue.put(mistake)
+        self._queue.put(None)
+
+
+def _read(path: str) -> Iterator[Found]:
+    """One event, a list of events, or one event a line."""
+    text = _decoded(_bytes(path))
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        lines = list(_lines(path, text.split("\n")))
+        if any(not line.broken for line in lines):
+            yield from lines
+        else:
+            yield Found(path, broken=_not_json(error))
+        return
+    if isinstance(whole, list):
+        yield from (Found(f"{path} [{index}]", raw) for index, raw in enumerate(whole))
+    else:
+        yield Found(path, whole)
+
+
+def _read_lines() -> Iterator[Found]:
+    return _lines("standard input", (_decoded(line) for line in sys.stdin.buffer))
+
+
+def _lines(source: str, lines: Iterable[str]) -> Iterator[Found]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        place = f"{source} line {number}"
+        try:
+            yield Found(place, json.loads(line))
+        except (ValueError, RecursionError) as error:
+            yield Found(place, broken=_not_json(error))
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if path == STANDARD_INPUT else Path(path).read_bytes()
+    except OSError as error:
+        raise Mistake(f"{path} can't be read: {(error.strerror or 'no such file').lower()}") from None
+
+
+def _decoded(data: bytes) -> str:
+    """JSON may come as UTF-8, -16 or -32 (a Windows shell writes UTF-16); what is no text is refused as no JSON."""
+    return data.decode(json.detect_encoding(data), "replace")
+
+
+def _not_json(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}"
+    return "not JSON that can be read: nested too deeply, or a number too long"

@@ -1,0 +1,88 @@
+"""Reading the state: what waits for each destination, and which logins were given up."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from bot.cli import options, words
+from bot.cli.show import count, out, say, say_json, table
+from bot.cli.wiring import read_state
+from bot.clock import SystemClock
+from bot.events import Login
+from bot.outbox.base import DeadLetter, DestinationStatus
+
+STATUS = "Example: python -m bot status --state .local/state.sqlite"
+DEAD_LETTERS = "Example: python -m bot dead-letters list --json"
+
+
+def status(*, state: options.State = options.STATE, as_json: options.Json = False) -> None:
+    """Show what waits, what was said and what was given up, for each destination.
+
+    `doubts` counts the posts of which nobody knows whether they arrived; they were said again.
+    """
+    rows = read_state(state).status()
+    if as_json:
+        say_json([asdict(row) for row in rows])
+        return
+    if not rows:
+        say(f"nothing was kept in {state} yet")
+        return
+    now = SystemClock().now()
+    heads = ("destination", ">waiting", "oldest", "not before", ">said", ">given up", ">doubts", "last verdict")
+    out().print(table(*heads, rows=[_row(row, now) for row in rows]))
+
+
+def list_dead_letters(*, state: options.State = options.STATE, as_json: options.Json = False) -> None:
+    """List the logins that were given up: who, for which destination, why, when first and last tried."""
+    letters = list(read_state(state).dead_letters())
+    if as_json:
+        say_json([asdict(letter) for letter in letters])
+        return
+    if not letters:
+        say("no login was given up")
+        return
+    heads = ("given up", "destination", "login", "reason", ">tries", "first try", "last try", "event")
+    out().print(table(*heads, rows=[_letter(letter) for letter in letters]))
+    say(count(len(letters), "login"), " given up")
+
+
+def _row(row: DestinationStatus, now: float) -> tuple[str | Text, ...]:
+    verdict = ": ".join(filter(None, (row.last_verdict, row.last_reason)))
+    held = row.not_before is not None and row.not_before > now
+    return (
+        row.destination + (" (held)" if row.held else ""),
+        Text(f"{row.waiting:,}", style="bold yellow" if row.waiting else "dim"),
+        f"{_span(now - row.oldest)} ago" if row.oldest is not None else "",
+        f"in {_span((row.not_before or 0) - now)}" if held else "",
+        f"{row.said:,}",
+        Text(f"{row.given_up:,}", style="bold red" if row.given_up else "dim"),
+        Text(f"{row.doubts:,}", style="bold yellow" if row.doubts else "dim"),
+        verdict,
+    )
+
+
+def _letter(letter: DeadLetter) -> tuple[str, ...]:
+    login = Login.from_json(letter.login)
+    return (
+        _time(letter.given_up_at),
+        letter.destination,
+        f"{words.who(login)} · {words.directory(login)}",
+        letter.reason,
+        f"{letter.tries:,}",
+        _time(letter.first_try),
+        _time(letter.last_try),
+        letter.event_id,
+    )
+
+
+def _time(seconds: float | None) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds is not None else "never"
+
+
+def _span(seconds: float) -> str:
+    """A duration as people say it, in its largest unit."""
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

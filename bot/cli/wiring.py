@@ -1,0 +1,72 @@
+"""The operator's world, wired in one place: what the options and the environment name becomes a working bot."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot import logs
+from bot.aws import Aws
+from bot.cli.reading import read_one
+from bot.cli.show import Mistake
+from bot.clock import Clock, SystemClock
+from bot.config import Config
+from bot.delivery import Told
+from bot.events import Login, Person, RefusedError, parse
+from bot.outbox.sqlite import SqliteOutbox
+from bot.pipeline import Pipeline
+from bot.secrets import Secrets
+from bot.senders.base import Tools
+from bot.users import ListedPeople, People, WorkSpacesPeople
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """Everything that `run` and `demo` need."""
+
+    pipeline: Pipeline
+    outbox: SqliteOutbox
+    clock: Clock
+
+
+def tools(config: Config) -> Tools:
+    aws = Aws()
+    return Tools(secrets=Secrets(aws, SystemClock()), aws=aws, trusted_hosts=config.trusted_hosts)
+
+
+def wire(config: Config, *, state: str, users: str, on_told: Callable[[Told], None]) -> Bot:
+    """A bot on the SQLite file `state`. People come from the CSV `users` where it is named, else from AWS."""
+    if os.environ.get("LOG_LEVEL"):
+        logs.set_up(os.environ["LOG_LEVEL"].upper())
+    clock = SystemClock()
+    Path(state).absolute().parent.mkdir(parents=True, exist_ok=True)
+    outbox = SqliteOutbox(state, clock)
+    reach = tools(config)
+    people: People = listed(users) if users else WorkSpacesPeople(reach.aws, clock)
+    pipeline = Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=reach, on_told=on_told)
+    return Bot(pipeline, outbox, clock)
+
+
+def listed(users: str) -> ListedPeople:
+    return ListedPeople(users)
+
+
+def read_state(path: str) -> SqliteOutbox:
+    """The outbox at `path` for reading. A file that is not there is a mistake: looking must not make one."""
+    if not Path(path).is_file():
+        raise Mistake(f"there is no state at {path}: nothing was kept there yet; name another file with --state")
+    return SqliteOutbox(path, SystemClock())
+
+
+def one_login(config: Config, event: str, *, user: str, users: str) -> Login:
+    """The login in the file `event`, named by `--user`, else by the CSV, else by nobody; AWS is not asked."""
+    try:
+        login = parse(read_one(event), received_at=datetime.now(UTC))
+    except RefusedError as error:
+        raise Mistake(f"{event}: no WorkSpaces login: {error}") from None
+    if (home := config.routing.directories.get(login.directory_id)) is not None:
+        login = replace(login, directory_name=home.name)
+    if user:
+        return replace(login, person=Person(name=user))
+    return listed(users).name([login], until=0.0)[0] if users else login
