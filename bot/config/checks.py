@@ -16,8 +16,9 @@ def check(config: Config, declared: Collection[str], spelled: Mapping[str, str],
     `declared` are the names of all destinations, those with mistakes of their own too; `spelled` says how the file
     writes a directory's id, with or without `domain/`.
     """
-    _check_names(_lists(config, spelled), declared, mistakes)
-    _check_fallback_names(config, declared, mistakes)
+    if declared:
+        _check_names(_lists(config, spelled), declared, mistakes)
+        _check_fallback_names(config, declared, mistakes)
     _check_fallbacks(config, mistakes)
     _check_paces(config, mistakes)
     _check_accounts(config, mistakes)
@@ -96,7 +97,7 @@ def _check_paces(config: Config, mistakes: Mistakes) -> None:
 
 def _check_accounts(config: Config, mistakes: Mistakes) -> None:
     for account, keys in config.accounts.items():
-        if (owner := keys.role_arn.split(":")[4]) != account:
+        if (owner := keys.role_arn.split(":")[4]) != account and not mistakes.touch(("accounts", account)):
             mistakes.note(
                 ("accounts", account, "role_arn"), f"is a role of account {owner}; name one of {account} itself"
             )
@@ -111,7 +112,10 @@ def _check_reach(routes: Sequence[Route], mistakes: Mistakes) -> None:
             mistakes.note(_place(route), "adds nobody and decides nothing; name whom it adds, or leave out `continue`")
         for earlier in routes[:number]:
             if not earlier.continue_ and implies(route.match, earlier.match):
-                mistakes.note(_place(route), f"is never reached, {earlier.label} takes every login of it; move it up")
+                mistakes.note(
+                    _place(route),
+                    f"is never reached, {earlier.label} decides for every login of it; move it above, or leave it out",
+                )
                 break
 
 
@@ -144,9 +148,8 @@ def login_of(test: RouteTest) -> Login:
 
 
 def _failure(test: RouteTest, decision: Decision) -> str:
-    heard = ", ".join(f"{name} ({label})" for name, label in decision.why.items())
     decided = decision.steps[-1].label
-    got = heard or f"nobody ({decided})"
-    return (
-        f"{test.name!r} expects {', '.join(test.notify) or 'nobody'}, but {got} would hear; mend the test or {decided}"
-    )
+    heard = ", ".join(f"{name} ({label})" for name, label in decision.why.items()) or f"nobody ({decided})"
+    culprit = next((label for name, label in decision.why.items() if name not in test.notify), decided)
+    expected = ", ".join(test.notify) or "nobody"
+    return f"{test.name!r} expects {expected}, but who would hear is {heard}; mend {culprit} or the test"

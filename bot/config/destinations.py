@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from functools import reduce
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,6 +15,7 @@ from bot.config import GIVE_UP_AFTER, Destination, Digest, Pace
 from bot.config.keys import DestinationKeys, DigestKeys, PaceKeys
 from bot.config.mistakes import Mistakes, Path, looks_secret, unknown
 from bot.plugins import PluginError
+from bot.secrets import SCHEMES
 from bot.senders.base import Sender
 
 PACES: Mapping[str, tuple[int, float, float]] = {
@@ -85,30 +87,29 @@ def _settings(sender: type[Sender], written: Mapping[str, Any], path: Path, mist
         mistakes.note((*path, "type"), f"{sender.__name__}.Settings is no dataclass; see docs/adding-a-channel.md")
         return None
     own = {setting.name for setting in fields(sender.Settings)}
-    for key in written.keys() - own:
-        mistakes.note((*path, key), unknown("key", key, own | DestinationKeys.model_fields.keys()))
+    for key in written:
+        if key not in own:
+            mistakes.note((*path, key), unknown("key", key, own | DestinationKeys.model_fields.keys()))
     try:
-        return TypeAdapter(sender.Settings).validate_python({key: written[key] for key in written.keys() & own})
+        return TypeAdapter(sender.Settings).validate_python({key: written[key] for key in written if key in own})
     except ValidationError as error:
-        mistakes.explain(error, path, lambda place, _: _better(place, written, path))
+        mistakes.explain(error, path, lambda place, _, words: _better(words, place[len(path) :], written))
     except PydanticUserError:
         mistakes.note((*path, "type"), f"the annotations of {sender.__name__}.Settings can't be checked; mend them")
     return None
 
 
-def _better(place: Path, written: Mapping[str, Any], path: Path) -> str | None:
+def _better(words: str, place: Path, written: Mapping[str, Any]) -> str:
     """Better words than the sender has, for a value that is a living or a dead secret written in plain."""
-    value = written.get(str(place[len(path)])) if len(place) > len(path) else None
+    value = written.get(str(place[0])) if place else None
     if isinstance(value, str) and _DEAD_CONNECTOR.search(value):
         return (
             "is an Office 365 connector, switched off in May 2026; "
             "make a Workflows webhook in Teams and keep its URL in ssm: or secretsmanager:"
         )
-    if looks_secret(value):
-        return (
-            "is a secret in plain; keep it in ssm: or secretsmanager: and write a reference, such as ssm:/login-bot/key"
-        )
-    return None
+    if looks_secret(value) and not str(value).startswith(SCHEMES):
+        return "is a secret in plain; keep it in ssm: or secretsmanager: and write where, such as ssm:/login-bot/key"
+    return reduce(_without, map(str, written.values()), words)
 
 
 def _without(text: str, value: str) -> str:

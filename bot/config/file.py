@@ -158,7 +158,8 @@ class _Reader:
         if text in self.ids_by_name:
             return self.ids_by_name[text]
         if not DIRECTORY_ID.fullmatch(bare):
-            self.mistakes.note(path, unknown("directory", text, self.ids_by_name))
+            hint = "" if self.ids_by_name else "; name it under `directories`, or write its id"
+            self.mistakes.note(path, unknown("directory", text, self.ids_by_name) + hint)
         return bare
 
     def _accounts(self) -> dict[str, Account]:
@@ -175,14 +176,14 @@ class _Reader:
             yield RouteTest(name=keys.name, login=login, notify=keys.notify)
 
 
-def _better(place: Path, kind: str) -> str | None:
+def _better(place: Path, kind: str, words: str) -> str:
     """Better words than pydantic's kind of error gives, where the place says more."""
     if kind == "extra_forbidden":
         return unknown("key", str(place[-1]), known_beside(place))
-    return _BY_PLACE.get((str(place[-1]), kind))
+    return _BY_PLACE.get((place[-1], kind), words)
 
 
-_BY_PLACE = {
+_BY_PLACE: Mapping[tuple[str | int, str], str] = {
     ("default", "missing"): "default is missing; say who hears where a directory names nobody, such as default: [ops]",
     ("default", "too_short"): "names nobody, so logins of directories that are not listed would be lost; name one",
     ("destinations", "missing"): "destinations is missing; say where cards can go",

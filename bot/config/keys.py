@@ -48,7 +48,8 @@ def duration(value: object) -> float:
         return float(value)
     written = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if written is None:
-        raise ValueError("is no length of time; write 90s, 30m, 24h or 2d, or a number of seconds")
+        culprit = quoted(value) if isinstance(value, str) else "this"
+        raise ValueError(f"{culprit} is no length of time; write 90s, 30m, 24h or 2d, or a number of seconds")
     return float(written[1]) * _SECONDS[written[2]]
 
 
@@ -72,7 +73,7 @@ class _Like:
 
     def _check(self, text: str) -> str:
         if not re.fullmatch(self.pattern, text):
-            raise ValueError(self.cure)
+            raise ValueError(f"{quoted(text)} {self.cure}")
         return text
 
 
@@ -89,8 +90,9 @@ def _timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        hint = did_you_mean(name, available_timezones()) or "; write an IANA name such as Europe/Paris"
-        raise ValueError(f"no time zone {quoted(name)}{hint}") from None
+        meant = closest(name, available_timezones(), cutoff=0.8)
+        hint = f"did you mean {meant!r}?" if meant else "write an IANA name such as Europe/Paris"
+        raise ValueError(f"no time zone {quoted(name)}; {hint}") from None
     return name
 
 
@@ -136,12 +138,12 @@ def _trusted_host(text: str) -> str:
     if "://" in host:
         raise ValueError("is a URL; write the host alone, such as relay.corp.example")
     if "*" in host:
-        raise ValueError("has a wildcard; name each host in full")
+        raise ValueError(f"{quoted(text)} has a wildcard; name each host in full")
     if "/" in host or "@" in host or "?" in host:
-        raise ValueError("has more than a host; write the host alone, such as relay.corp.example")
+        raise ValueError(f"{quoted(text)} is more than a host; write the host alone, such as relay.corp.example")
     port = host.rpartition(":")[2] if re.search(r":[0-9]+$", host) and not host.endswith("]") else "1"
     if not _HOST.fullmatch(host) or not 0 < int(port) < 65536:
-        raise ValueError("is no host; write it like relay.corp.example, 127.0.0.1:9999 or [2001:db8::7]:443")
+        raise ValueError(f"{quoted(text)} is no host; write it like relay.corp.example or 127.0.0.1:9999")
     return host
 
 

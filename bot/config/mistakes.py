@@ -11,21 +11,22 @@ from pydantic import ValidationError
 Path = tuple[str | int, ...]
 """Where in the file: `("destinations", "eng-slack", "pace")`."""
 
-_SECRET_SHAPES = re.compile(r"://|xox[a-z]-|xapp-|sig=|\b(AKIA|ASIA)[0-9A-Z]{12}|^\S{41,}$", re.IGNORECASE)
-"""A URL, a Slack token, a Workflows signature, an AWS key, or one long word: not to be shown, whatever it is."""
+_SECRET_SHAPES = re.compile(
+    r"://|xox[a-z]-|xapp-|sig=|\b(AKIA|ASIA)[0-9A-Z]{12}|^(?!arn:)(?=.*[0-9])(?=.*[a-z])\S{41,}$", re.IGNORECASE
+)
+"""A URL, a Slack token, a Workflows signature, an AWS key, a long word with digits: not to be shown, whatever it is."""
 
 _PLAIN_WORD = re.compile(r"[\w./-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    line: int | None
+    line: int
     place: str
     text: str
 
     def __str__(self) -> str:
-        where = [f"line {self.line}"] if self.line else []
-        return ": ".join([*where, *([self.place] if self.place else []), self.text])
+        return ": ".join(part for part in (f"line {self.line}", self.place, self.text) if part)
 
 
 class Mistakes:
@@ -39,18 +40,18 @@ class Mistakes:
         return bool(self._noted)
 
     def note(self, path: Path, text: str, *, line: int | None = None) -> None:
-        """Note `text` at `path`; of a key that is not in the file, the place is what it is missing from."""
+        """Note `text` at `path`; the place of a key that is not there is what it is missing from, line 1 at last."""
         there = path
         while there and there not in self.lines and line is None:
             there = there[:-1]
-        self._noted.append((path, Mistake(line or self.lines.get(there), shown(there), text)))
+        self._noted.append((path, Mistake(line or self.lines.get(there, 1), shown(there), text)))
 
-    def explain(self, error: ValidationError, path: Path, say: Callable[[Path, str], str | None]) -> None:
-        """Note what pydantic found at `path`, in this house's words; `say(place, kind of error)` may know better."""
+    def explain(self, error: ValidationError, path: Path, say: Callable[[Path, str, str], str]) -> None:
+        """Note what pydantic found at `path`, in this house's words; `say(place, kind, words)` may know better ones."""
         for detail in error.errors(include_url=False):
             place = (*path, *(part for part in detail["loc"] if part != "[key]"))
             if not self.touch(place):
-                self.note(place, say(place, detail["type"]) or _sentence(detail))
+                self.note(place, say(place, detail["type"], _sentence(detail)))
 
     def touch(self, path: Path) -> bool:
         """Whether something is already noted at `path` itself."""
@@ -62,7 +63,7 @@ class Mistakes:
 
     def in_order(self) -> tuple[str, ...]:
         """Every mistake as its line of text, top of the file first, each said once."""
-        ordered = sorted((mistake for _, mistake in self._noted), key=lambda mistake: mistake.line or 0)
+        ordered = sorted((mistake for _, mistake in self._noted), key=lambda mistake: mistake.line)
         return tuple(dict.fromkeys(map(str, ordered)))
 
 
@@ -102,7 +103,7 @@ def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | No
 
 
 _NO_TEXT = "must be text; put it in quotes"
-_NO_KEYS = "must be keys with values, such as {key: value}"
+_NO_KEYS = "must be keys with values, such as 'key: value'"
 _NO_LIST = "must be a list, such as [one, two]"
 _NO_WHOLE = "must be a whole number"
 _NO_NUMBER = "must be a number"

@@ -17,7 +17,7 @@ def implies(narrow: Match, wide: Match) -> bool:
 
 def never(match: Match) -> bool:
     """True when no login can match, because `not` takes back all that the other keys allow."""
-    return match.not_ is not None and implies(replace(match, not_=None), match.not_)
+    return match.not_ is not None and match.not_ != Match() and implies(replace(match, not_=None), match.not_)
 
 
 def _outside(match: Match, other: Match) -> bool:
