@@ -1,6 +1,8 @@
 """The operator's side: `python -m bot …`. Asks about the routing file, looks at cards, runs logins, reads the state."""
 
 import logging
+import sys
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -38,6 +40,7 @@ app = typer.Typer(
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -45,11 +48,14 @@ dead_letters = typer.Typer(no_args_is_help=True, help="Logins that were given up
 
 
 @app.callback()
-def _quiet() -> None:
+def _prepare() -> None:
     """The commands say what happened; the function's log lines are for `run` with LOG_LEVEL."""
     root = logging.getLogger()
     if not root.handlers:
         root.addHandler(logging.NullHandler())
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without these characters shows question marks
 
 
 ASK, LOOK, RUN = "The routing file", "The cards", "The logins"

@@ -13,19 +13,17 @@ from bot.cli.wiring import one_login
 from bot.config import Config, ConfigError, load
 from bot.routing import Route
 
-CHECK = "Example: python -m bot check routes.yml"
-EXPLAIN = "Example: python -m bot explain --event samples/events/web.json --user bob --routes routes.example.yml"
-MATRIX = "Example: python -m bot matrix --routes routes.example.yml"
-SCHEMA = "Example: python -m bot schema > docs/routes.schema.json"
+CHECK = "Example: `python -m bot check routes.yml`"
+EXPLAIN = "Example: `python -m bot explain --event samples/events/finance-web.json --user bob`"
+MATRIX = "Example: `python -m bot matrix --routes routes.example.yml`"
+SCHEMA = "Example: `python -m bot schema > docs/routes.schema.json`"
 
 Home = tuple[str, str, tuple[str, ...]]
 """A directory's id and name, and the destinations that hear of its logins."""
 
 
 def check(
-    file: Annotated[
-        str, typer.Argument(metavar="[FILE]", help="The routing file; --routes where it is left out.")
-    ] = "",
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The routing file; --routes where it is left out.")] = "",
     *,
     routes: options.Routes = options.ROUTES,
 ) -> None:
@@ -137,12 +135,12 @@ def _rule(route: Route, config: Config) -> dict[str, Any]:
 
 def _grid(config: Config, homes: list[Home]) -> Table:
     names = list(config.destinations)
-    marks = [(id_, name, *(_mark(destination in notify) for destination in names)) for id_, name, notify in homes]
-    return table("directory", "name", *names, rows=marks)
+    rows = [[id_, name, *_marks(names, notify)] for id_, name, notify in homes]
+    return table("directory", "name", *names, rows=rows)
 
 
-def _mark(told: bool) -> Text:  # noqa: FBT001 - a cell is a yes or a no
-    return Text("●" if told else "·", style="bold green" if told else "dim")
+def _marks(names: list[str], told: tuple[str, ...]) -> list[Text]:
+    return [Text("●", style="bold green") if name in told else Text("·", style="dim") for name in names]
 
 
 def _listing(homes: list[Home]) -> Table:

@@ -25,7 +25,7 @@ from bot.routing import Decision, Routing
 from bot.senders.base import Outcome
 from bot.senders.console import ConsoleSender
 
-DEMO = "Example: SLACK_WEBHOOK_URL=https://hooks.slack.com/services/… python -m bot demo"
+DEMO = "Example: `SLACK_WEBHOOK_URL=https://hooks.slack.com/services/… python -m bot demo`"
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLES = ROOT / "samples"
@@ -58,7 +58,9 @@ class Overheard(Routing):
 
 def demo(
     *,
-    routes: Annotated[str, typer.Option("--routes", metavar="FILE", help="The routing file.")] = str(ROUTES),
+    routes: Annotated[
+        str, typer.Option("--routes", metavar="FILE", help="The routing file.", show_default=ROUTES.name)
+    ] = str(ROUTES),
     state: Annotated[str, typer.Option("--state", metavar="FILE", help="Remembers what was said.")] = STATE,
 ) -> None:
     """Show the sample logins as the cards that Slack, Teams and mail would get. Needs no account.

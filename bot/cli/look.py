@@ -21,8 +21,8 @@ from bot.senders.console import draw, is_colourful, terminal_width
 from bot.senders.seen import read
 from formatters import formatter_class
 
-PREVIEW = "Example: python -m bot preview --event samples/events/web.json --user bob --to it-teams --routes routes.yml"
-SEND_TEST = "Example: python -m bot send-test eng-slack"
+PREVIEW = "Example: `python -m bot preview --event E.json --user bob --to it-teams`"
+SEND_TEST = "Example: `python -m bot send-test eng-slack`"
 
 
 def preview(

@@ -12,8 +12,8 @@ from bot.clock import SystemClock
 from bot.events import Login
 from bot.outbox.base import DeadLetter, DestinationStatus
 
-STATUS = "Example: python -m bot status --state .local/state.sqlite"
-DEAD_LETTERS = "Example: python -m bot dead-letters list --json"
+STATUS = "Example: `python -m bot status --state .local/state.sqlite`"
+DEAD_LETTERS = "Example: `python -m bot dead-letters list --json`"
 
 
 def status(*, state: options.State = options.STATE, as_json: options.Json = False) -> None:

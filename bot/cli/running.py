@@ -23,7 +23,7 @@ from bot.delivery import Told
 from bot.pipeline import Intake
 from bot.senders.base import Outcome
 
-RUN = "Example: python -m bot run samples/events/*.json --users samples/users.csv --routes routes.yml"
+RUN = "Example: `python -m bot run samples/events/*.json --users samples/users.csv`"
 
 TAKE_SECONDS = 30.0
 TELL_SECONDS = 15.0
@@ -112,7 +112,7 @@ class Tally:
 
 
 def run(
-    events: Annotated[list[str], typer.Argument(metavar="EVENT.json…", help="Files, or - for JSON lines.")],
+    events: Annotated[list[str], typer.Argument(metavar="EVENT.json", help="Files, or - for JSON lines.")],
     *,
     routes: options.Routes = options.ROUTES,
     state: options.State = options.STATE,

@@ -46,14 +46,18 @@ class ConsoleSender:
 
     def send(self, payload: Mapping[str, Any], *, timeout: float) -> Verdict:  # noqa: ARG002 - writing takes no time
         stream = sys.stdout
-        width = self._settings.width or terminal_width()
-        drawn = draw(payload, title=self._settings.title, width=width, colour=is_colourful(stream))
         try:
+            drawn = draw(
+                payload,
+                title=self._settings.title,
+                width=self._settings.width or terminal_width(),
+                colour=is_colourful(stream),
+            )
             with _one_at_a_time:
-                stream.write(drawn + "\n")
+                stream.write(_sayable(drawn + "\n", stream))
                 stream.flush()
-        except (OSError, ValueError) as error:  # a closed pipe, a closed stream, an encoding without these characters
-            return Verdict.dead(f"standard output can't be written: {type(error).__name__}", "destination")
+        except (OSError, ValueError) as error:  # the pipe is closed, or the stream is
+            return Verdict.again(f"standard output can't be written: {type(error).__name__}")
         return Verdict.sent()
 
     def refresh(self) -> None:
@@ -82,6 +86,12 @@ def terminal_width() -> int:
 def is_colourful(stream: TextIO) -> bool:
     """Colour is for terminals, and only where nobody asked for none (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _sayable(text: str, stream: TextIO) -> str:
+    """`text` with a question mark for what the terminal's encoding lacks: a card with gaps beats no card."""
+    encoding = stream.encoding or "utf-8"
+    return text.encode(encoding, "replace").decode(encoding)
 
 
 def _title(title: str, card: Seen) -> str:
