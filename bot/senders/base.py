@@ -77,6 +77,8 @@ class Sender(Protocol):
     """The kinds of payload that it can post; a formatter's `makes` must be among them."""
     formatter: ClassVar[str]
     """The formatter used where the destination names none."""
+    examples: ClassVar[tuple[Mapping[str, Any], ...]]
+    """Settings as an operator would write them, one for each way to post. The contract tests run every one of them."""
 
     def __init__(self, settings: Any, tools: Tools) -> None: ...
 
