@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from bot.config import Config, RouteTest
-from bot.config.mistakes import Mistakes, Path, unknown
+from bot.config import Config, Pace, RouteTest
+from bot.config.mistakes import Mistakes, Path, quoted, unknown
 from bot.config.overlap import implies, never
 from bot.events import Login, Person
 from bot.routing import Decision, Route
@@ -34,7 +34,7 @@ def _check_names(lists: Iterable[tuple[Path, Sequence[str]]], declared: Collecti
             if name not in declared:
                 mistakes.note((*path, number), unknown("destination", name, declared))
             elif name in names[:number]:
-                mistakes.note((*path, number), f"{name!r} is named twice; once is enough")
+                mistakes.note((*path, number), f"{quoted(name)} is named twice; once is enough")
 
 
 def _check_fallback_names(config: Config, declared: Collection[str], mistakes: Mistakes) -> None:
@@ -77,8 +77,9 @@ def _check_fallbacks(config: Config, mistakes: Mistakes) -> None:
 
 def _round(chain: Sequence[str]) -> str:
     if len(chain) == 1:
-        return f"{chain[0]!r} falls back to itself; name another destination"
-    return f"goes round: {' → '.join((*chain, chain[0]))}; let one of them have no fallback"
+        return f"{quoted(chain[0])} falls back to itself; name another destination"
+    way = " → ".join(quoted(name, bare=True) for name in (*chain, chain[0]))
+    return f"goes round: {way}; let one of them have no fallback"
 
 
 def _check_paces(config: Config, mistakes: Mistakes) -> None:
@@ -87,12 +88,12 @@ def _check_paces(config: Config, mistakes: Mistakes) -> None:
     for place in config.destinations.values():
         other = config.destinations[first.setdefault(place.pace.group, place.name)]
         if place.pace != other.pace:
-            ours, theirs = place.pace, other.pace
-            mistakes.note(
-                ("destinations", place.name, "pace"),
-                f"{ours.messages} per {ours.per:g} s, gap {ours.gap:g} s, but {other.name!r} of the same group "
-                f"{ours.group!r} has {theirs.messages} per {theirs.per:g} s, gap {theirs.gap:g} s; make them equal",
-            )
+            said = f"{_limit(place.pace)}, but {quoted(other.name)} in the same group has {_limit(other.pace)}"
+            mistakes.note(("destinations", place.name, "pace"), f"{said}; make them equal")
+
+
+def _limit(pace: Pace) -> str:
+    return f"{pace.messages} per {pace.per:g} s with a gap of {pace.gap:g} s"
 
 
 def _check_accounts(config: Config, mistakes: Mistakes) -> None:

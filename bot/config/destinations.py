@@ -74,11 +74,8 @@ def _formatter(keys: DestinationKeys, sender: type[Sender], path: Path, mistakes
         return None
     if found.makes in sender.takes:
         return name
-    takes = " or ".join(sorted(sender.takes))
-    mistakes.note(
-        (*path, "formatter"),
-        f"{name!r} makes {found.makes} cards, but {keys.type} takes {takes}; leave it out, {sender.formatter!r} draws",
-    )
+    takes = ", ".join(sorted(sender.takes))
+    mistakes.note((*path, "formatter"), f"{name!r} makes {found.makes}, but {keys.type} takes {takes}; leave it out")
     return None
 
 

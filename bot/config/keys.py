@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Network, ip_network
-from pkgutil import iter_modules
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -21,10 +20,10 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-import formatters.languages
 from bot.config.mistakes import Path, closest, did_you_mean, quoted
 from bot.routing import Network
 from bot.secrets import SecretRef
+from formatters.languages import LANGUAGES
 
 Item = TypeVar("Item")
 
@@ -96,14 +95,9 @@ def _timezone(name: str) -> str:
     return name
 
 
-def languages() -> list[str]:
-    """The languages that cards can be in: each is a file in formatters/languages."""
-    return sorted(module.name for module in iter_modules(formatters.languages.__path__))
-
-
 def _language(name: str) -> str:
-    if name not in languages():
-        raise ValueError(f"no language {quoted(name)}{did_you_mean(name, languages())}")
+    if name not in LANGUAGES:
+        raise ValueError(f"no language {quoted(name)}{did_you_mean(name, LANGUAGES)}")
     return name
 
 
@@ -158,19 +152,12 @@ class _OneOrMore:
         return {"anyOf": [several["items"], several]}
 
 
-class _Languages:
-    """The languages that there are, for editors."""
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), "enum": languages()}
-
-
 def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
 DestinationName = Annotated[
-    str, _Like(r"\w[\w.-]{0,63}", "is no name; use letters, digits, dots, dashes and underscores, 64 at most")
+    str, _Like(r"\w[\w.-]{0,39}", "is no name; use letters, digits, dots, dashes and underscores, 40 at most")
 ]
 DirectoryKey = Annotated[
     str,
@@ -199,7 +186,7 @@ Patience = Annotated[
     AfterValidator(_shorter(14 * _DAY, "must be more than nothing and 14 days at the most; it is remembered for 21")),
 ]
 Count = Annotated[int, Strict(), Field(ge=1, le=10_000)]
-Language = Annotated[str, AfterValidator(_language), _Languages()]
+Language = Annotated[str, AfterValidator(_language), WithJsonSchema({"type": "string", "enum": list(LANGUAGES)})]
 Timezone = Annotated[str, AfterValidator(_timezone)]
 TrustedHost = Annotated[
     str, AfterValidator(_trusted_host), WithJsonSchema({"type": "string", "pattern": r"^[^/@*?]+$"})
@@ -210,7 +197,10 @@ NetworkText = Annotated[
 ]
 WorkspaceId = Annotated[str, _Like(r"ws-[0-9a-z]+", "is no WorkSpace id; write it like ws-8n1k2m3p4")]
 AccountId = Annotated[
-    str, BeforeValidator(_text), _Like("[0-9]{12}", "is no AWS account; write its 12 digits in quotes")
+    str,
+    BeforeValidator(_text),
+    _Like("[0-9]{12}", "is no AWS account; write its 12 digits in quotes"),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": "^[0-9]{12}$"}),
 ]
 Region = Annotated[str, _Like(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}", "is no AWS region; write it like eu-west-1")]
 RoleArn = Annotated[
@@ -234,7 +224,7 @@ class DefaultsKeys(Keys):
 
 
 class DigestKeys(Keys):
-    """When many logins wait, one card tells of them all."""
+    """One card that tells of many logins."""
 
     over: Count | None = Field(default=None, description="More waiting logins than this become one card.")
     max_rows: Count | None = Field(
@@ -300,6 +290,8 @@ class AccountKeys(Keys):
 
 class MatchKeys(Keys):
     """What a route asks of a login: every key must hold; of a list, one value must."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"minProperties": 1})
 
     directory: OneOrMore[Name] | None = Field(
         default=None, description="A directory's id, with or without domain/, or its name."

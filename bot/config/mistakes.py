@@ -16,6 +16,9 @@ _SECRET_SHAPES = re.compile(
 )
 """A URL, a Slack token, a Workflows signature, an AWS key, a long word with digits: not to be shown, whatever it is."""
 
+LISTED = 12
+"""More names than this help nobody."""
+
 _PLAIN_WORD = re.compile(r"[\w./-]+")
 
 
@@ -92,8 +95,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`; did you mean 'x'?` where something is close to `name`, else what there is, where that is short enough."""
     names = sorted(set(known))
     if close := closest(name, names):
-        return f"; did you mean {close!r}?"
-    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(names)}" if 0 < len(names) <= 12 else ""
+        return f"; did you mean {quoted(close)}?"
+    if not 0 < len(names) <= LISTED:
+        return ""
+    return f"; there {'is' if len(names) == 1 else 'are'} {', '.join(quoted(name, bare=True) for name in names)}"
 
 
 def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:

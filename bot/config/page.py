@@ -77,7 +77,7 @@ def read_page(content: bytes, mistakes: Mistakes) -> Page | None:
 
 def _text(content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        raise Unreadable(None, f"the file has {len(content):,} bytes; {MAX_BYTES:,} is the most that is read")
+        raise Unreadable(None, f"the file has more than {MAX_BYTES:,} bytes; make it smaller")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
