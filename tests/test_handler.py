@@ -141,7 +141,7 @@ def _let_pass(stage: Path, seconds: float) -> None:
 def test_what_is_no_login_is_refused_and_does_not_raise(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
     for foreign in ({"detail-type": "X"}, {}, [], None, "text"):
         handle(foreign, Context())
-    assert slack.requests == []
+    assert not slack.requests
     assert [line["message"] for line in lines(capsys.readouterr().err)] == ["refused"] * 5
 
 
@@ -161,7 +161,7 @@ def test_a_batch_that_cannot_be_kept_goes_back_but_for_what_was_refused(
     assert handle({"Records": batch}, Context()) == {
         "batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-3"}]
     }
-    assert slack.requests == []
+    assert not slack.requests
 
 
 def test_the_clock_does_not_raise_when_the_outbox_is_down(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,14 +181,14 @@ def test_a_broken_routing_file_fails_at_start_with_every_mistake(
     logged = [line["mistake"] for line in lines(capsys.readouterr().err)]
     assert logged == list(failed.value.mistakes)
     assert environment.routes.endswith("routes.yml")
-    assert slack.requests == []
+    assert not slack.requests
 
 
 def test_a_missing_routing_file_fails_at_start(stage: Path, slack: Provider) -> None:
     (stage / "routes.yml").unlink()
     with pytest.raises(ConfigError, match=r"routes\.yml"):
         handle(event("seed"), Context())
-    assert slack.requests == []
+    assert not slack.requests
 
 
 def test_on_lambda_an_outbox_in_the_container_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
