@@ -135,7 +135,7 @@ def _rule(route: Route, config: Config) -> dict[str, Any]:
 
 def _grid(config: Config, homes: list[Home]) -> Table:
     names = list(config.destinations)
-    rows = [[id_, name, *_marks(names, notify)] for id_, name, notify in homes]
+    rows: list[list[str | Text]] = [[id_, name, *_marks(names, notify)] for id_, name, notify in homes]
     return table("directory", "name", *names, rows=rows)
 
 

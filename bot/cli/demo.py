@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bot.cli import words
 from bot.cli.reading import read_one
-from bot.cli.running import see_through, stopping
+from bot.cli.running import say_told, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
 from bot.cli.wiring import Bot, wire
 from bot.config import Config, ConfigError, Destination, Pace, load
@@ -73,8 +73,16 @@ def demo(
     config = _staged(load(routes), real)
     told: list[Told] = []
     bot = wire(config, state=state, users=str(SAMPLES / "users.csv"), on_told=told.append)
-    say(Text(f"{count(len(samples()), 'sample login')} and {Path(routes).name}", style="bold"), _where(real))
-    already = sum(_show(bot, raw) for raw in as_if_now(samples(), bot.clock.now()))
+    say(
+        Text("What Slack, Teams and mailboxes get", style="bold"),
+        f" when {Path(routes).name} routes the sample logins.",
+    )
+    say(
+        f"Posted for real to {', '.join(real)}, too."
+        if real
+        else "Nothing is posted anywhere: every card is drawn here."
+    )
+    already = sum(_show(bot, raw) for raw in samples())
     with stopping() as stop:
         see_through(bot, stop)
     _sum_up(told, already, state=state, real=real)
@@ -86,14 +94,10 @@ def samples() -> list[Any]:
     return [read_one(str(path)) for path in sorted((SAMPLES / "events").glob("*.json"))]
 
 
-def as_if_now(raws: Sequence[Any], now: float) -> list[Any]:
-    """The events moved in time, so that the latest of them was sent two seconds before `now`."""
-    latest = max(datetime.fromisoformat(raw["time"]) for raw in raws)
-    later = datetime.fromtimestamp(now, UTC) - timedelta(seconds=2) - latest
-    return [_moved(raw, later) for raw in raws]
+def as_if_now(raw: Any, now: float) -> Any:
+    """The event moved in time, so that AWS sent it a second before `now`."""
+    later = datetime.fromtimestamp(now - 1, UTC) - datetime.fromisoformat(raw["time"])
 
-
-def _moved(raw: Any, later: timedelta) -> Any:
     def moved(text: str) -> str:
         return (datetime.fromisoformat(text) + later).isoformat(timespec="milliseconds")
 
@@ -132,41 +136,35 @@ def _real_destinations() -> dict[str, Destination]:
     return {each.name: each for each in found.values() if each is not None}
 
 
-def _where(real: Mapping[str, Destination]) -> str:
-    if real:
-        return f": drawn here, and posted for real to {', '.join(real)}"
-    return ": what Slack, Teams and mailboxes would get. Nothing is posted anywhere"
-
-
 def _show(bot: Bot, raw: Any) -> int:
     """One login: who it is, who hears of it and why, then the cards. How many destinations had heard already."""
-    intake = bot.pipeline.take_in([raw], until=bot.clock.now() + TAKE_SECONDS)
+    now = bot.clock.now()
+    intake = bot.pipeline.take_in([as_if_now(raw, now)], until=now + TAKE_SECONDS)
     taken = intake.taken[0]
-    if taken.login is None or taken.decision is None:
-        raise Mistake(f"a sample event was refused: {taken.refused}")
-    if intake.unkept:
-        raise Mistake(f"the sample logins could not be kept: {intake.unkept}")
+    if taken.login is None or taken.decision is None or intake.unkept:
+        raise Mistake(f"a sample login could not be taken in: {taken.refused or intake.unkept}")
     say()
     say(Text("● ", style="bold green" if intake.new else "dim"), harmless(words.summary(taken.login), "bold"))
     for name, why in taken.decision.why.items():
         say("  → ", harmless(name, "green"), Text(f"  because of {why}", style="dim"))
     if not taken.decision.why:
         say("  → ", Text("nobody", style="yellow"), Text(f"  because of {taken.decision.steps[-1].label}", style="dim"))
-    elif not intake.new:
-        say("  already said")
+    already = intake.rows - intake.new
+    if already:
+        say(Text("  already said" if not intake.new else f"  {already:,} of them already said", style="dim"))
     bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
-    return intake.rows - intake.new
+    return already
 
 
 def _sum_up(told: Sequence[Told], already: int, *, state: str, real: Collection[str]) -> None:
-    sent = [each for each in told if each.verdict.outcome is Outcome.SENT]
+    sent = sum(each.verdict.outcome is Outcome.SENT for each in told)
     say()
-    say(Text(f"{count(len(sent), 'card')} sent, {already:,} already said", style="bold"))
+    say(Text(f"{count(sent, 'card')}, {already:,} already said", style="bold"))
     for each in told:
-        if each.destination in real or each not in sent:
-            say(f"  {each.verdict.outcome}  {each.destination}  {each.verdict.reason}")
+        if each.destination in real or each.verdict.outcome is not Outcome.SENT:
+            say_told(each)
     if already:
         say(f"Nothing is said twice. To start over: rm {state}*")
     else:
-        say("Once more, and nothing is said twice: make run")
-    say("Next: routes.example.yml says who hears of what; python -m bot --help has the rest")
+        say("The same once more, and nothing is said twice: make run")
+    say(f"Who hears of what: {ROUTES.name}. Everything else: python -m bot --help")

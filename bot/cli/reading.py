@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -12,6 +13,7 @@ from typing import Any
 from bot.cli.show import Mistake
 
 STANDARD_INPUT = "-"
+INPUT = "standard input"
 BATCH = 500
 """Events taken in at once: enough for the look-ups of names, few enough to see them move."""
 
@@ -77,24 +79,29 @@ class Inbox:
 
 def _read(path: str) -> Iterator[Found]:
     """One event, a list of events, or one event a line."""
-    text = _decoded(_bytes(path))
+    return _read_text(path, _decoded(_bytes(path)))
+
+
+def _read_text(source: str, text: str) -> Iterator[Found]:
     try:
         whole = json.loads(text)
     except (ValueError, RecursionError) as error:
-        lines = list(_lines(path, text.split("\n")))
-        if any(not line.broken for line in lines):
-            yield from lines
-        else:
-            yield Found(path, broken=_not_json(error))
+        lines = list(_lines(source, text.split("\n")))
+        yield from lines if any(not line.broken for line in lines) else [Found(source, broken=_not_json(error))]
         return
     if isinstance(whole, list):
-        yield from (Found(f"{path} [{index}]", raw) for index, raw in enumerate(whole))
+        yield from (Found(f"{source} [{index}]", raw) for index, raw in enumerate(whole))
     else:
-        yield Found(path, whole)
+        yield Found(source, whole)
 
 
 def _read_lines() -> Iterator[Found]:
-    return _lines("standard input", (_decoded(line) for line in sys.stdin.buffer))
+    """One event a line, as they come; what opens with a lone bracket is a document over many lines."""
+    lines = (_decoded(line) for line in sys.stdin.buffer)
+    first = next(lines, "")
+    if first.strip() in ("{", "["):
+        return _read_text(INPUT, first + "".join(lines))
+    return _lines(INPUT, chain([first], lines))
 
 
 def _lines(source: str, lines: Iterable[str]) -> Iterator[Found]:
@@ -122,5 +129,6 @@ def _decoded(data: bytes) -> str:
 
 def _not_json(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}"
+        where = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
+        return f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} at {where}"
     return "not JSON that can be read: nested too deeply, or a number too long"

@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -73,7 +73,7 @@ class Tally:
             if self.as_json:
                 say_json(_as_json(told), indent=None)
             else:
-                self._say(told)
+                say_told(told, self.who)
 
     def say_summary(self, waiting: int) -> None:
         if self.as_json:
@@ -82,7 +82,7 @@ class Tally:
         figures = ", ".join(f"{number:,} {name}" for name, number in self._figures(waiting).items() if name != "logins")
         say(Text(count(self.logins, "login"), style="bold"), f": {figures}")
         for reason, times in self.refused.most_common():
-            say(Text("refused   ", style="bold red"), f"{times:,} times: {reason}")
+            say(Text(f"{times:,} refused: ", style="bold red"), reason)
 
     def _figures(self, waiting: int) -> dict[str, int]:
         """`already said` is only claimed where no earlier run left anything waiting or given up."""
@@ -102,13 +102,15 @@ class Tally:
         else:
             say(Text("refused   ", style="bold red"), f"{place}  {reason}")
 
-    def _say(self, told: Told) -> None:
-        text, style = _WORDS[told.verdict.outcome]
-        names = ", ".join(self.who.get(event_id, event_id) for event_id in told.event_ids)
-        reason = f"  {told.verdict.reason}" if told.verdict.reason else ""
-        unsettled = "" if told.settled else "  (the verdict could not be written: it will be said again)"
-        line = f"{told.destination}  {names}{reason}{unsettled}  "
-        say(Text(f"{text:<10}", style=style), line, Text(f"{told.milliseconds:,.0f} ms", style="dim"))
+
+def say_told(told: Told, who: Mapping[str, str] | None = None) -> None:
+    """One line for one card: what became of it, where, for whom, and why."""
+    text, style = _WORDS[told.verdict.outcome]
+    names = ", ".join((who or {}).get(event_id, event_id) for event_id in told.event_ids)
+    reason = f"  {told.verdict.reason}" if told.verdict.reason else ""
+    unsettled = "" if told.settled else "  (the verdict could not be written: it will be said again)"
+    line = f"{told.destination}  {names}{reason}{unsettled}  "
+    say(Text(f"{text:<10}", style=style), line, Text(f"{told.milliseconds:,.0f} ms", style="dim"))
 
 
 def run(
