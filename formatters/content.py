@@ -30,6 +30,9 @@ MAX_ROW_NAME = 40
 MAX_ROW_VALUE = 48  # an IPv6 address has 39 characters
 SUMMARY_NAMES = 3
 
+NOTHING = "?"
+"""Shown for an id of which cleaning leaves nothing."""
+
 LATE = timedelta(minutes=1)
 """A login heard of later than this says so: AWS's own samples came 6 to 22 seconds after the login."""
 
@@ -135,12 +138,12 @@ def name_of(login: Login) -> tuple[str, NamedAfter]:
     """The name to show, and what it is the name of. A name of which cleaning leaves nothing is none."""
     if login.person is not None and (name := show(login.person.name, MAX_NAME)):
         return name, login.person.named_after
-    return show(login.workspace_id, MAX_NAME), NamedAfter.ID
+    return show(login.workspace_id, MAX_NAME) or NOTHING, NamedAfter.ID
 
 
 def directory_of(login: Login) -> str:
     """The directory's name, else its id."""
-    return show(login.directory_name, MAX_NAME) or show(login.directory_id, MAX_NAME)
+    return show(login.directory_name, MAX_NAME) or show(login.directory_id, MAX_NAME) or NOTHING
 
 
 def console_url(login: Login) -> str:
@@ -184,11 +187,12 @@ def _headline(said: str, logins: Sequence[Login], phrases: Phrases) -> str:
 def _facts(login: Login, audience: Audience, phrases: Phrases) -> Iterator[Fact]:
     if _full_name(login):
         yield Fact(phrases.user, name_of(login)[0])
-    yield Fact(phrases.directory, _joined(show(login.directory_name, MAX_NAME), show(login.directory_id, MAX_NAME)))
+    directory = _joined(show(login.directory_name, MAX_NAME), show(login.directory_id, MAX_NAME))
+    yield Fact(phrases.directory, directory or NOTHING)
     yield Fact(phrases.address, _address(login) or phrases.not_given)
     yield Fact(phrases.client, _client(login) or phrases.not_given)
     yield Fact(phrases.time, times.written(login.logged_in_at, audience.zone, phrases))
-    yield Fact(phrases.workspace, show(login.workspace_id, MAX_VALUE))
+    yield Fact(phrases.workspace, show(login.workspace_id, MAX_VALUE) or NOTHING)
     if account := _joined(show(login.account, MAX_NAME), show(login.region, MAX_NAME)):
         yield Fact(phrases.account, account)
 

@@ -15,6 +15,9 @@ _EMOJI_STYLE = "\ufe0f"
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Letters and marks by their category, nothing by their looks: fillers, inherent vowels, the empty Braille cell."""
 
+_READ = 8
+"""Characters read for each one shown: what is unseen takes room as well, but nobody is owed 10,000 of it."""
+
 _LONGEST_CLUSTER = 32
 """A character with more than this many marks and joiners is cut inside: it is no writing, it is an attack."""
 
@@ -48,8 +51,8 @@ def units(text: str) -> int:
 
 
 def show(text: str, limit: int) -> str:
-    """Cleaned and cut: what may stand on a card, once it is escaped."""
-    return cut(clean(text), limit)
+    """Cleaned and cut: what may stand on a card, once it is escaped. Only so much is read as could be shown."""
+    return cut(clean(text[: limit * _READ]), limit)
 
 
 def _visible(text: str, at: int) -> str:

@@ -41,10 +41,10 @@ def written(instant: datetime, zone: tzinfo, phrases: Phrases) -> str:
 def span(first: datetime, last: datetime, zone: tzinfo, phrases: Phrases) -> str:
     """From `first` to `last`; in full, both, where it crosses midnight or the night in which the clocks change."""
     start, end = wall(first, zone), wall(last, zone)
-    if clock(start, phrases) == clock(end, phrases) and start.date() == end.date():
-        return written(first, zone, phrases)
     if (start.date(), zone_name(start)) != (end.date(), zone_name(end)):
         return phrases.span.format(first=written(first, zone, phrases), last=written(last, zone, phrases))
+    if clock(start, phrases) == clock(end, phrases):
+        return written(first, zone, phrases)
     clocks = phrases.span.format(first=clock(start, phrases), last=clock(end, phrases))
     return phrases.moment.format(date=date(start, phrases), clock=clocks, zone=zone_name(start))
 

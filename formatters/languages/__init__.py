@@ -1,7 +1,5 @@
 """The languages of the cards: a name → its phrases. A new language is one file and one line here."""
 
-from difflib import get_close_matches
-
 from formatters.languages import en, ja
 from formatters.phrases import Phrases
 
@@ -15,6 +13,4 @@ def language(name: str) -> Phrases:
     """The phrases of a language. Raises ValueError, with the cure, for one that there is not."""
     if (phrases := LANGUAGES.get(name)) is not None:
         return phrases
-    close = get_close_matches(name, LANGUAGES, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(LANGUAGES)}"
-    raise ValueError(f"no language {name!r}; {hint}")
+    raise ValueError(f"no language {name!r}; there are {', '.join(LANGUAGES)}")

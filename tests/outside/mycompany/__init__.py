@@ -1,0 +1,1 @@
+"""Somebody's own package, outside the project's folders."""
