@@ -4,6 +4,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -83,7 +84,8 @@ def matrix(*, routes: options.Routes = options.ROUTES, as_json: options.Json = F
         say_json({"directories": rows, "routes": [_rule(rule, config) for rule in rules]})
         return
     drawn = _grid(config, homes)
-    out().print(drawn if out().measure(drawn).maximum <= out().width else _listing(homes))
+    natural_width = Console(width=sys.maxsize).measure(drawn).maximum
+    out().print(drawn if natural_width <= out().width else _listing(homes))
     if rules:
         looked_at = [(rule.label, words.asked(rule.match, config), words.does(rule)) for rule in rules]
         out().print()

@@ -81,8 +81,8 @@ def _time(seconds: float | None) -> str:
 
 
 def _span(seconds: float) -> str:
-    """A duration as people say it, in its largest unit."""
+    """A duration in the largest unit of which there are two or more: `90 s`, `5 min`, `36 h`."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= length:
+        if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"

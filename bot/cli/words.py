@@ -53,7 +53,7 @@ def because(step: Step, login: Login, config: Config) -> str:
 
 def _failed(match: Match, key: str, login: Login, config: Config) -> str:
     if key == "not" and match.not_ is not None:
-        return f"wants anything but {asked(match.not_, config)}; and that it is"
+        return f"wants none with {asked(match.not_, config)}; this is one"
     if key.startswith("not.") and match.not_ is not None:
         return _failed_not(match.not_, key.removeprefix("not."), login, config)
     return f"wants {key} {_wanted(match, key, config)}; {key} is {_had(login, key)}"
