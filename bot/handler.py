@@ -39,22 +39,22 @@ class NotKeptError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The function's settings, as its environment variables give them."""
+    """The function's settings, as its environment variables give them; empty where they say nothing."""
 
-    routes: str = "routes.yml"
-    table_name: str = ""
-    state_file: str = ".local/state.sqlite"
-    users_file: str = ""
-    dead_letter_queue_url: str = ""
-    log_level: str = "INFO"
-    on_lambda: bool = False
+    routes: str
+    table_name: str
+    state_file: str
+    users_file: str
+    dead_letter_queue_url: str
+    log_level: str
+    on_lambda: bool
 
     @classmethod
     def read(cls) -> "Environment":
         return cls(
-            routes=os.environ.get("ROUTES") or cls.routes,
+            routes=os.environ.get("ROUTES") or "routes.yml",
             table_name=os.environ.get("TABLE_NAME", ""),
-            state_file=os.environ.get("STATE_FILE") or cls.state_file,
+            state_file=os.environ.get("STATE_FILE") or ".local/state.sqlite",
             users_file=os.environ.get("USERS_FILE", ""),
             dead_letter_queue_url=os.environ.get("DEAD_LETTER_QUEUE_URL", ""),
             log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),

@@ -123,13 +123,12 @@ def test_a_retry_after_of_a_second_is_waited_for(slack: Provider) -> None:
 def test_a_long_retry_after_is_left_to_the_clock(slack: Provider, stage: Path) -> None:
     slack.script(Answer(429, headers={"Retry-After": "3"}))
     handle(event("seed"), Context())
-    assert handle(CLOCK, Context()) == {}
-    assert len(slack.requests) == 1
-    _let_pass(stage, 3.0)
-    handle(CLOCK, Context())
-    assert len(slack.requests) == 2
-    handle(CLOCK, Context())
-    assert len(slack.requests) == 2
+    posts = []
+    for seconds in (0.0, 3.0, 0.0):
+        _let_pass(stage, seconds)
+        handle(CLOCK, Context())
+        posts.append(len(slack.requests))
+    assert posts == [1, 2, 2]
 
 
 def _let_pass(stage: Path, seconds: float) -> None:
@@ -139,8 +138,9 @@ def _let_pass(stage: Path, seconds: float) -> None:
 
 
 def test_what_is_no_login_is_refused_and_does_not_raise(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
-    for foreign in ({"detail-type": "X"}, {}, [], None, "text"):
-        handle(foreign, Context())
+    foreign: list[Any] = [{"detail-type": "X"}, {}, [], None, "text"]
+    for each in foreign:
+        handle(each, Context())
     assert not slack.requests
     assert [line["message"] for line in lines(capsys.readouterr().err)] == ["refused"] * 5
 
@@ -204,3 +204,14 @@ def test_no_line_and_no_answer_holds_the_webhook(slack: Provider, capsys: pytest
     assert "told" in captured.err
     assert slack.url not in captured.err + captured.out
     assert slack.url.rpartition("/")[2] not in captured.err + captured.out
+
+
+def test_without_any_variable_the_routing_file_is_the_one_beside_the_function(
+    stage: Path, slack: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ROUTES")
+    monkeypatch.delenv("STATE_FILE")
+    monkeypatch.chdir(stage)
+    handle(event("seed"), Context())
+    assert len(slack.posts) == 1
+    assert (stage / ".local" / "state.sqlite").is_file()

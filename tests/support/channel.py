@@ -27,16 +27,16 @@ class Channel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ChannelSettings:
     channel: Channel
 
 
 class ScriptedSender:
-    Settings: ClassVar[type[Any]] = Settings
+    Settings: ClassVar[type[Any]] = ChannelSettings
     takes: ClassVar[frozenset[str]] = frozenset({"ids"})
     formatter: ClassVar[str] = "tests.support.channel:IdsFormatter"
 
-    def __init__(self, settings: Settings, tools: Tools) -> None:
+    def __init__(self, settings: ChannelSettings, tools: Tools) -> None:
         self._channel = settings.channel
 
     def send(self, payload: Mapping[str, Any], *, timeout: float) -> Verdict:
@@ -52,7 +52,7 @@ class ScriptedSender:
 
 
 class UnmakeableSender(ScriptedSender):
-    def __init__(self, settings: Settings, tools: Tools) -> None:
+    def __init__(self, settings: ChannelSettings, tools: Tools) -> None:
         raise RuntimeError("hunter2")
 
 
