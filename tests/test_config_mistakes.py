@@ -1,10 +1,12 @@
 """Every routing file in tests/routes/bad is refused with exactly the lines that it expects, and with no secret."""
 
+import re
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from bot.config import ConfigError, load
+from bot.config import ConfigError, keys, load
 
 BAD = sorted((Path(__file__).parent / "routes" / "bad").glob("*.yml"))
 EXPECT = b"# expect: "
@@ -16,6 +18,7 @@ def expected(file: Path) -> tuple[str, ...]:
     return tuple(line.removeprefix(EXPECT).decode() for line in lines if line.startswith(EXPECT))
 
 
+@cache
 def mistakes(file: Path) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
         load(str(file))
@@ -82,3 +85,18 @@ def test_odd_yaml_is_one_sentence(text: bytes, said: str, tmp_path: Path) -> Non
     path = tmp_path / "routes.yml"
     path.write_bytes(text)
     assert mistakes(path) == (said,)
+
+
+def test_the_mistakes_that_the_manual_shows_are_the_ones_that_are_found(tmp_path: Path) -> None:
+    manual = (Path(__file__).parent.parent / "docs" / "routing.md").read_text()
+    [(file, answer)] = re.findall(r"```yaml\n(# broken\n.*?)```.*?```text\n(.*?)```", manual, re.DOTALL)
+    path = tmp_path / "routes.yml"
+    path.write_text(file)
+    assert mistakes(path) == tuple(answer.splitlines())
+
+
+def test_the_manual_explains_every_key_that_the_file_itself_has() -> None:
+    manual = (Path(__file__).parent.parent / "docs" / "routing.md").read_text()
+    groups = (keys.FileKeys, keys.DestinationKeys, keys.DirectoryKeys, keys.RouteKeys, keys.MatchKeys, keys.LoginKeys)
+    names = {field.alias or name for group in groups for name, field in group.model_fields.items()}
+    assert sorted(name for name in names if f"`{name}`" not in manual) == []

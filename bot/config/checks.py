@@ -16,14 +16,13 @@ def check(config: Config, declared: Collection[str], spelled: Mapping[str, str],
     `declared` are the names of all destinations, those with mistakes of their own too; `spelled` says how the file
     writes a directory's id, with or without `domain/`.
     """
+    _check_reach([route for route in config.routing.routes if not mistakes.below(_place(route))], mistakes)
     if declared:
         _check_names(_lists(config, spelled), declared, mistakes)
-        _check_fallback_names(config, declared, mistakes)
     _check_fallbacks(config, mistakes)
     _check_paces(config, mistakes)
     _check_accounts(config, mistakes)
-    _check_reach(config.routing.routes, mistakes)
-    if not mistakes.within("default", "directories", "routes", "tests"):
+    if not any(mistakes.below((section,)) for section in ("default", "directories", "routes", "tests")):
         for number, text in failing_tests(config):
             mistakes.note(("tests", number), text)
 
@@ -35,12 +34,6 @@ def _check_names(lists: Iterable[tuple[Path, Sequence[str]]], declared: Collecti
                 mistakes.note((*path, number), unknown("destination", name, declared))
             elif name in names[:number]:
                 mistakes.note((*path, number), f"{quoted(name)} is named twice; once is enough")
-
-
-def _check_fallback_names(config: Config, declared: Collection[str], mistakes: Mistakes) -> None:
-    for place in config.destinations.values():
-        if place.fallback is not None and place.fallback not in declared:
-            mistakes.note(_fallback(place.name), unknown("destination", place.fallback, declared))
 
 
 def _lists(config: Config, spelled: Mapping[str, str]) -> Iterator[tuple[Path, Sequence[str]]]:

@@ -34,15 +34,13 @@ _DEAD_CONNECTOR = re.compile(r"\.webhook\.office\.com|outlook\.office(365)?\.com
 
 
 def destination(name: str, keys: DestinationKeys, mistakes: Mistakes) -> Destination | None:
-    """The destination, or None where its mistakes leave nothing to check further."""
+    """The destination, or None where nothing is known of its type. With mistakes noted, it is good for checks only."""
     path: Path = ("destinations", name)
     sender = _sender(keys.type, path, mistakes)
     if sender is None:
         return None
     formatter = _formatter(keys, sender, path, mistakes)
     settings = _settings(sender, keys.model_extra or {}, path, mistakes)
-    if formatter is None or settings is None:
-        return None
     return Destination(
         name=name,
         type=keys.type,
@@ -65,18 +63,19 @@ def _sender(type_: str, path: Path, mistakes: Mistakes) -> type[Sender] | None:
         return None
 
 
-def _formatter(keys: DestinationKeys, sender: type[Sender], path: Path, mistakes: Mistakes) -> str | None:
+def _formatter(keys: DestinationKeys, sender: type[Sender], path: Path, mistakes: Mistakes) -> str:
     name = keys.formatter or sender.formatter
     try:
         found = formatters.formatter_class(name)
     except PluginError as error:
         mistakes.note((*path, "formatter"), _without(str(error), name))
-        return None
-    if found.makes in sender.takes:
         return name
-    takes = ", ".join(sorted(sender.takes))
-    mistakes.note((*path, "formatter"), f"{name!r} makes {found.makes}, but {keys.type} takes {takes}; leave it out")
-    return None
+    if found.makes not in sender.takes:
+        takes = ", ".join(sorted(sender.takes))
+        mistakes.note(
+            (*path, "formatter"), f"{name!r} makes {found.makes}, but {keys.type} takes {takes}; leave it out"
+        )
+    return name
 
 
 def _settings(sender: type[Sender], written: Mapping[str, Any], path: Path, mistakes: Mistakes) -> Any:

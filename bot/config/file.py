@@ -1,6 +1,8 @@
 """The routing file, read: its text → its keys → the Config that everything runs on, or every mistake in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from itertools import takewhile
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
@@ -22,7 +24,7 @@ from bot.config.keys import (
     TrustedHost,
     known_beside,
 )
-from bot.config.mistakes import Mistakes, Path, unknown
+from bot.config.mistakes import Mistakes, Path, quoted, unknown
 from bot.config.page import MAX_BYTES, read_page
 from bot.routing import Directory, Match, Route, Routing
 from formatters.base import Audience
@@ -96,22 +98,27 @@ class _Reader:
         return entries if isinstance(entries, dict) else {}
 
     def _good(self, section: str, group: type[Group]) -> Iterator[tuple[Any, Group]]:
-        """The entries of a section that are well-formed, by name or number; the others' mistakes are noted by now."""
+        """What is good of each entry of a section, by name or number; the rest of it is noted by now."""
         entries = self.data.get(section)
         numbered = enumerate(entries) if isinstance(entries, list) else self._written(section).items()
         for name, entry in numbered:
-            try:
-                yield name, group.model_validate(entry)
-            except ValidationError:
-                continue
+            if (keys := _whats_good(entry, group)) is not None:
+                yield name, keys
 
     def _defaults(self) -> Audience:
         keys = self._one("defaults", DefaultsKeys, {}) or DefaultsKeys()
         return Audience(language=keys.language, timezone=keys.timezone)
 
     def _destinations(self) -> dict[str, Destination]:
-        read = (destination(name, keys, self.mistakes) for name, keys in self._good("destinations", DestinationKeys))
-        return {place.name: place for place in read if place}
+        declared = self._written("destinations")
+        places: dict[str, Destination] = {}
+        for name, keys in self._good("destinations", DestinationKeys):
+            if keys.fallback is not None and keys.fallback not in declared:
+                path: Path = ("destinations", name, "fallback")
+                self.mistakes.note(path, unknown("destination", keys.fallback, declared))
+            if place := destination(name, keys, self.mistakes):
+                places[name] = place
+        return places
 
     def _directories(self) -> dict[str, Directory]:
         directories: dict[str, Directory] = {}
@@ -119,7 +126,9 @@ class _Reader:
             bare = written.removeprefix("domain/")
             path: Path = ("directories", written)
             if bare in directories:
-                self.mistakes.note(path, f"{bare} stands here twice, with and without domain/; keep one")
+                self.mistakes.note(
+                    path, f"{quoted(bare, bare=True)} stands here twice, with and without domain/; keep one"
+                )
             self._learn(keys.name, bare, path)
             self.spelled[bare] = written
             directories[bare] = Directory(id=bare, **(keys.model_dump(exclude_none=True)))
@@ -129,9 +138,11 @@ class _Reader:
         if name is None:
             return
         if DIRECTORY_ID.fullmatch(name.removeprefix("domain/")):
-            self.mistakes.note((*path, "name"), f"{name!r} looks like an id; give it a name that people use")
+            self.mistakes.note((*path, "name"), f"{quoted(name)} looks like an id; give it a name that people use")
         elif (other := self.ids_by_name.setdefault(name, directory_id)) != directory_id:
-            self.mistakes.note((*path, "name"), f"{name!r} is the name of {other} too; give each its own")
+            self.mistakes.note(
+                (*path, "name"), f"{quoted(name)} is the name of {quoted(other, bare=True)} too; give each its own"
+            )
 
     def _routes(self) -> Iterator[Route]:
         for number, keys in self._good("routes", RouteKeys):
@@ -148,7 +159,7 @@ class _Reader:
         asked["directory"] = tuple(
             self._directory(text, (*path, "directory", number)) for number, text in enumerate(asked["directory"])
         )
-        if not keys.model_fields_set:
+        if not keys.model_fields_set and not self.mistakes.below(path):
             self.mistakes.note(path, "asks nothing, so every login matches it; name a key, or use `default`")
         return Match(**asked, not_=self._match(keys.not_, (*path, "not")) if keys.not_ else None)
 
@@ -174,6 +185,31 @@ class _Reader:
             if "directory" in login:
                 login["directory"] = self._directory(login["directory"], ("tests", number, "login", "directory"))
             yield RouteTest(name=keys.name, login=login, notify=keys.notify)
+
+
+def _whats_good(entry: Any, group: type[Group]) -> Group | None:
+    """`entry`, or what is left of it without its mistakes: the rest may have mistakes of another kind."""
+    try:
+        return group.model_validate(entry)
+    except ValidationError as error:
+        broken = [detail["loc"] for detail in error.errors(include_url=False)]
+    try:
+        return group.model_validate(_without(entry, broken))
+    except ValidationError:
+        return None
+
+
+def _without(entry: Any, places: Sequence[Path]) -> Any:
+    """A copy of `entry` without the keys at `places`; of a list with a mistake in it, nothing is kept."""
+    left = deepcopy(entry)
+    for place in places:
+        keys = list(takewhile(lambda part: isinstance(part, str), place))
+        holder = left
+        for key in keys[:-1]:
+            holder = holder.get(key, {})
+        if keys:
+            holder.pop(keys[-1], None)
+    return left
 
 
 def _better(place: Path, kind: str, words: str) -> str:

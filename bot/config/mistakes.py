@@ -60,9 +60,9 @@ class Mistakes:
         """Whether something is already noted at `path` itself."""
         return any(noted == path for noted, _ in self._noted)
 
-    def within(self, *sections: str) -> bool:
-        """Whether something is noted anywhere in one of these sections of the file."""
-        return any(path[:1] == (section,) for path, _ in self._noted for section in sections)
+    def below(self, path: Path) -> bool:
+        """Whether something is noted at `path` or anywhere in it."""
+        return any(noted[: len(path)] == path for noted, _ in self._noted)
 
     def in_order(self) -> tuple[str, ...]:
         """Every mistake as its line of text, top of the file first, each said once."""

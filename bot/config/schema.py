@@ -32,8 +32,9 @@ def _destination(type_: str, usual: dict[str, Any], definitions: dict[str, Any])
     """The keys of one built-in type and no others."""
     own = TypeAdapter(sender_class(type_).Settings).json_schema(schema_generator=_Plain)
     definitions.update(own.pop("$defs", {}))
+    about = own.get("description", "")
     return {
-        "description": f"A destination of type {type_}.",
+        "description": f"A destination of type {type_}. {about}".strip(),
         "type": "object",
         "properties": {**usual["properties"], "type": {"const": type_}, **own.get("properties", {})},
         "required": ["type", *own.get("required", [])],
