@@ -1,0 +1,292 @@
+"""Who is behind a WorkSpace: ids in, people out, from Amazon WorkSpaces or from a list in a file.
+
+A look-up never costs a login: whatever AWS says or does not say, the login goes on, and its Person says which name it
+bears and why there is no better one.
+"""
+
+import csv
+import io
+import logging
+import re
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+from bot.aws import Aws
+from bot.clock import Clock
+from bot.config import ConfigError
+from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
+
+log = logging.getLogger("bot.users")
+
+IDS_A_CALL = 25  # DescribeWorkspaces, API reference
+CALL_GAP_SECONDS = 0.5
+"""Practitioners report throttling near two calls a second for an account and region; AWS publishes no quota."""
+
+ASKABLE = re.compile(r"ws-[0-9a-z]{8,63}")
+"""AWS's own pattern of a WorkSpace id. One id outside it makes AWS refuse the whole call with its neighbours, and no
+WorkSpace can be asked for by such an id: it is not sent (AWS's sample event holds one, `ws-xyskdga`)."""
+
+NO_USER = "[UNDEFINED]"  # what AWS says of a WorkSpace that belongs to no one user
+
+KNOWN_SECONDS = 24 * 3600.0
+UNKNOWN_SECONDS = 60.0  # a new WorkSpace takes a moment to be describable
+KNOWN_PEOPLE = 50_000
+
+TROUBLE_SECONDS = {NameGap.DENIED: 60.0, NameGap.UNREACHABLE: 30.0, NameGap.THROTTLED: 0.0}
+"""For how long a place that answered so is not asked again."""
+
+BUSY = frozenset({"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"})
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "ExpiredTokenException",
+        "InvalidSignatureException",
+        "MissingAuthenticationTokenException",
+        "UnauthorizedOperation",
+        "UnrecognizedClientException",
+        "NoCredentialsError",
+    }
+)
+NAMES = (("UserName", NamedAfter.USER), ("WorkspaceName", NamedAfter.WORKSPACE), ("ComputerName", NamedAfter.COMPUTER))
+"""What a WorkSpace may be called, best first."""
+
+REQUIRED = ("workspace_id", "user_name")
+COLUMNS = (*REQUIRED, "display_name", "email")
+"""What a list of people may tell of each."""
+
+Place = tuple[str, str]  # account, region
+Desk = tuple[Place, str]  # where, and the WorkSpace id
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why nothing was answered; a passing one is worth another call at once."""
+
+    gap: NameGap
+    reason: str
+    passing: bool = False
+
+
+class People(Protocol):
+    def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
+        """The same logins in the same order, each with its `person`. Never raises.
+
+        Names are waited for until `until` (seconds since the epoch), but every place is asked at least once.
+        """
+
+
+class WorkSpacesPeople:
+    """Asks DescribeWorkspaces: each id once, 25 a call, two calls a second, and remembers in this process.
+
+    Everything is asked with the bot's own credentials, to which the ids of other accounts are unknown.
+    """
+
+    def __init__(self, aws: Aws, clock: Clock) -> None:
+        self._aws = aws
+        self._clock = clock
+        self._lock = Lock()
+        self._known: OrderedDict[Desk, tuple[Person, float]] = OrderedDict()  # the person, and until when that is fresh
+        self._troubled: dict[Place, tuple[NameGap, float]] = {}  # the trouble, and until when nobody is asked there
+        self._next_call = 0.0
+
+    def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
+        with self._lock:
+            gaps = {place: self._look_up(place, ids, until) for place, ids in self._unasked(logins).items()}
+            return [replace(login, person=self._person(login, gaps)) for login in logins]
+
+    def _unasked(self, logins: Sequence[Login]) -> dict[Place, list[str]]:
+        """The ids that are not known, or not freshly, each once."""
+        now = self._clock.now()
+        unasked: dict[Place, dict[str, None]] = {}
+        for place, workspace_id in map(_desk, logins):
+            _, fresh_until = self._known.get((place, workspace_id), (None, 0.0))
+            if now >= fresh_until and ASKABLE.fullmatch(workspace_id):
+                unasked.setdefault(place, {})[workspace_id] = None
+        return {place: list(ids) for place, ids in unasked.items()}
+
+    def _person(self, login: Login, gaps: Mapping[Place, NameGap | None]) -> Person:
+        desk = place, workspace_id = _desk(login)
+        if desk in self._known:
+            self._known.move_to_end(desk)
+            person, fresh_until = self._known[desk]
+            if person.gap is not NameGap.UNKNOWN or self._clock.now() < fresh_until:
+                return person  # even yesterday's name, where AWS does not answer today
+        return _nobody(workspace_id, gaps.get(place) or NameGap.UNKNOWN)
+
+    def _look_up(self, place: Place, ids: Sequence[str], until: float) -> NameGap | None:
+        """Ask for all `ids`, up to the first trouble; None when all were answered."""
+        gap, ends = self._troubled.get(place, (None, 0.0))
+        if gap is not None and self._clock.now() < ends:
+            return gap
+        for start in range(0, len(ids), IDS_A_CALL):
+            if start and self._clock.now() + CALL_GAP_SECONDS > until:
+                trouble: Trouble | None = Trouble(
+                    NameGap.THROTTLED, "more unknown WorkSpaces than the time allows calls"
+                )
+            else:
+                trouble = self._ask(place, ids[start : start + IDS_A_CALL], until)
+            if trouble is not None:
+                self._troubled[place] = trouble.gap, self._clock.now() + TROUBLE_SECONDS[trouble.gap]
+                _warn(place, len(ids) - start, trouble)
+                return trouble.gap
+        return None
+
+    def _ask(self, place: Place, ids: Sequence[str], until: float) -> Trouble | None:
+        """One call, and more of them while AWS is only busy and there is time."""
+        pause = CALL_GAP_SECONDS
+        while True:
+            self._keep_pace()
+            try:
+                found = self._describe(place, ids)
+            except Exception as error:  # noqa: BLE001 - whatever fails here, the login goes on without a name
+                trouble = _trouble(error)
+            else:
+                self._remember(place, ids, found)
+                return None
+            pause *= 2
+            if not trouble.passing or self._clock.now() + pause > until:
+                return trouble
+            self._clock.sleep(pause)
+
+    def _keep_pace(self) -> None:
+        wait = min(self._next_call - self._clock.now(), CALL_GAP_SECONDS)  # no more, even if the clock was put back
+        if wait > 0:
+            self._clock.sleep(wait)
+        self._next_call = self._clock.now() + CALL_GAP_SECONDS
+
+    def _describe(self, place: Place, ids: Sequence[str]) -> dict[str, Person]:
+        client = self._aws.client("workspaces", region=place[1] or None)
+        answer = client.describe_workspaces(WorkspaceIds=list(ids))
+        return {desk["WorkspaceId"]: _person_at(desk) for desk in answer.get("Workspaces", [])}
+
+    def _remember(self, place: Place, ids: Sequence[str], found: Mapping[str, Person]) -> None:
+        now = self._clock.now()
+        for workspace_id in ids:
+            known = found.get(workspace_id)
+            fresh = (known, now + KNOWN_SECONDS) if known else (_nobody(workspace_id), now + UNKNOWN_SECONDS)
+            self._known[place, workspace_id] = fresh
+            self._known.move_to_end((place, workspace_id))
+        while len(self._known) > KNOWN_PEOPLE:
+            self._known.popitem(last=False)
+
+
+class ListedPeople:
+    """Reads people from a CSV file: `workspace_id,user_name[,display_name,email]`, a header line, UTF-8.
+
+    Raises ConfigError, with every mistake in the file, when it is made.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._people = _read_list(path)
+
+    def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:  # noqa: ARG002 - a list never waits
+        return [
+            replace(login, person=self._people.get(login.workspace_id) or _nobody(login.workspace_id))
+            for login in logins
+        ]
+
+
+def _desk(login: Login) -> Desk:
+    return (login.account, login.region), login.workspace_id
+
+
+def _nobody(workspace_id: str, gap: NameGap = NameGap.UNKNOWN) -> Person:
+    return Person(name=workspace_id, named_after=NamedAfter.ID, gap=gap)
+
+
+def _person_at(desk: Mapping[str, Any]) -> Person:
+    for key, named_after in NAMES:
+        name = _text(desk.get(key))
+        if name and name != NO_USER:
+            gap = None if named_after is NamedAfter.USER else NameGap.SHARED
+            return Person(name=name, named_after=named_after, gap=gap)
+    return _nobody(desk["WorkspaceId"], NameGap.SHARED)
+
+
+def _text(value: object) -> str:
+    """As a Login holds text: cut, and without lone surrogates, which no channel can encode."""
+    return str(value or "").strip()[:MAX_TEXT].encode("utf-8", "replace").decode()
+
+
+def _trouble(error: Exception) -> Trouble:
+    """What went wrong, by AWS's code or, where AWS did not answer, by the exception's name. Never its text."""
+    answer = getattr(error, "response", None) or {}
+    code = str(answer.get("Error", {}).get("Code") or type(error).__name__)[:60]
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in BUSY or status == 429:
+        return Trouble(NameGap.THROTTLED, code, passing=True)
+    if code in DENIED or status in {401, 403}:
+        return Trouble(NameGap.DENIED, f"{code}: the bot's role needs workspaces:DescribeWorkspaces there")
+    return Trouble(NameGap.UNREACHABLE, code, passing=status >= 500)
+
+
+def _warn(place: Place, ids: int, trouble: Trouble) -> None:
+    account, region = place
+    fields = {"account": account, "region": region, "workspaces": ids, "gap": trouble.gap, "reason": trouble.reason}
+    log.warning("names not found", extra={"fields": fields})
+
+
+def _read_list(path: str) -> dict[str, Person]:
+    mistakes: list[str] = []
+    people: dict[str, Person] = {}
+    first_seen: dict[str, int] = {}
+    for line, entry in _entries(path):
+        if empty := [column for column in REQUIRED if not entry[column]]:
+            mistakes.append(f"line {line}: {empty[0]} is empty; fill it in, or take the line out")
+        elif (workspace_id := entry["workspace_id"]) in people:
+            mistakes.append(f"line {line}: {workspace_id!r} stands on line {first_seen[workspace_id]} too; keep one")
+        else:
+            first_seen[workspace_id] = line
+            people[workspace_id] = Person(
+                name=entry["user_name"], display_name=entry["display_name"], email=entry["email"]
+            )
+    if mistakes:
+        raise ConfigError(path, tuple(mistakes))
+    return people
+
+
+def _entries(path: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Each line that says something, with its number, by column."""
+    lines = csv.reader(io.StringIO(_content(path), newline=""), strict=True)
+    try:
+        columns = _columns(path, [cell.strip().lower() for cell in next(lines, [])])
+        for cells in lines:
+            if len(cells) > len(columns):
+                cure = "put a value that holds a comma in double quotes"
+                found = f"{len(cells)} values under {len(columns)} columns"
+                raise ConfigError(path, (f"line {lines.line_num}: {found}; {cure}",))
+            if any(cell.strip() for cell in cells):
+                yield lines.line_num, dict.fromkeys(COLUMNS, "") | dict(zip(columns, map(_text, cells), strict=False))
+    except csv.Error as error:
+        raise ConfigError(path, (f"line {lines.line_num}: {error}; mend its double quotes",)) from None
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(path, (f"line {line}: not UTF-8; save the file as 'CSV UTF-8'",)) from None
+    except OSError as error:
+        reason = (error.strerror or "no such file").lower()
+        raise ConfigError(path, (f"can't be read ({reason}); name another list of people",)) from None
+
+
+def _columns(path: str, header: list[str]) -> list[str]:
+    if missing := [column for column in REQUIRED if column not in header]:
+        cure = f"write {','.join(COLUMNS)} there (the last two as you like), with commas between them"
+        raise ConfigError(path, (f"line 1: no column {missing[0]!r}; {cure}",))
+    for column in header:
+        if column not in COLUMNS:
+            close = get_close_matches(column, COLUMNS, n=1)
+            cure = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COLUMNS)}"
+            raise ConfigError(path, (f"line 1: no column is called {column!r}; {cure}",))
+        if header.count(column) > 1:
+            raise ConfigError(path, (f"line 1: {column!r} stands there twice; keep one",))
+    return header

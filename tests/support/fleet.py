@@ -1,0 +1,81 @@
+"""Amazon WorkSpaces on loopback: a fleet of desks that answers DescribeWorkspaces and shows how it was asked."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from bot.aws import Aws
+from tests.support.providers import Answer, Provider, Request
+
+AWS_PATTERN = re.compile(r"ws-[0-9a-z]{8,63}")
+
+
+class Fleet(Provider):
+    """`desks` maps a WorkSpace id to what AWS knows of it. `calls` holds the ids of each call, in order."""
+
+    def __init__(self) -> None:
+        super().__init__(self._describe, path="/")
+        self.desks: dict[str, dict[str, Any]] = {}
+
+    def begin_anew(self, **users: str) -> None:
+        """Forget every call, and have a desk for each user: `ws_alice0001="alice"` is ws-alice0001."""
+        self.desks = {id_.replace("_", "-"): {"UserName": user} for id_, user in users.items()}
+        self.rule = self._describe
+        with self._lock:
+            self._script.clear()
+            self._requests.clear()
+
+    @property
+    def calls(self) -> list[list[str]]:
+        return [request.json["WorkspaceIds"] for request in self.posts]
+
+    @property
+    def regions(self) -> list[str]:
+        """Which region each call was signed for."""
+        return [request.headers["authorization"].split("/")[2] for request in self.posts]
+
+    def _describe(self, request: Request) -> Answer:
+        ids = request.json["WorkspaceIds"]
+        if len(ids) > 25 or not all(AWS_PATTERN.fullmatch(id_) for id_ in ids):
+            return refusal("ValidationException")
+        found = [{"WorkspaceId": id_} | self.desks[id_] for id_ in ids if id_ in self.desks]
+        return Answer(200, json.dumps({"Workspaces": found}), {"Content-Type": "application/x-amz-json-1.1"})
+
+
+def refusal(code: str, status: int = 400) -> Answer:
+    """AWS's own form of an error."""
+    said = json.dumps({"__type": code, "message": "User: arn:aws:sts::123456789012:assumed-role/bot is not liked"})
+    return Answer(status, said, {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": code})
+
+
+def reach(monkeypatch: pytest.MonkeyPatch, url: str) -> Aws:
+    """AWS clients whose WorkSpaces are at `url`."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "an-example-key",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ENDPOINT_URL_WORKSPACES": url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/nonexistent",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return Aws()
+
+
+def hire(users: Sequence[str], region: str) -> list[str]:
+    """A WorkSpace for each of `users` in moto's world, which its servers of this process share; their ids."""
+    from moto.workspaces.models import Workspace, workspaces_backends  # noqa: PLC0415 - takes a second
+
+    fleet = workspaces_backends["123456789012"][region].workspaces
+    hired = []
+    for user in users:
+        wanted = {"DirectoryId": "d-9067000001", "UserName": user, "BundleId": "wsb-bh8rsxt14"}
+        workspace = Workspace(wanted, "ALWAYS_ON", "", "")
+        fleet[workspace.workspace_id] = workspace
+        hired.append(workspace.workspace_id)
+    return hired
