@@ -205,6 +205,12 @@ def test_a_turn_whose_dead_card_was_settled_late_is_stale(store: Store, open_sto
     assert open_store().begin(turn, turn.rows, LEASE) is None
 
 
+def test_a_live_card_is_not_taken_over_even_by_who_knows_its_seq(store: Store) -> None:
+    store.keep([make_row(1)])
+    card = begin(store)
+    assert store.begin(Turn(group=GROUP, seq=card.seq, rows=card.rows, died=True), card.rows, LEASE) is None
+
+
 def test_nothing_is_begun_before_its_time(store: Store, clock: FakeClock) -> None:
     store.keep([make_row(1)])
     store.settle(begin(store), VERDICTS["again"], clock.now() + 5)
