@@ -36,7 +36,6 @@ class Aws:
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import NoRegionError as Unknown  # noqa: PLC0415
 
-        _hush()
         self._session = self._session or boto3.Session()
         config = Config(
             connect_timeout=CONNECT_SECONDS,
@@ -44,15 +43,24 @@ class Aws:
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=32,
         )
+        _hush()
         try:
-            return self._session.client(service, region_name=region, config=config)
+            made = self._session.client(service, region_name=region, config=config)
         except Unknown:
             raise NoRegionError(f"no AWS region for {service}: set AWS_REGION or AWS_DEFAULT_REGION") from None
+        _hush()  # once more: making a client may import what was not there before
+        return made
 
 
 def _hush() -> None:
-    """Silence botocore, which prints answers (a secret's value) and session tokens at DEBUG."""
-    library = logging.getLogger("botocore")
-    if library.propagate:
-        library.propagate = False
-        library.addHandler(logging.NullHandler())
+    """Keep botocore's small talk to itself: at DEBUG it prints answers (a secret's value) and session tokens.
+
+    A filter on each of its loggers, for neither a level nor a handler that somebody sets later goes past it.
+    """
+    for name in list(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in ("boto3", "botocore"):
+            logging.getLogger(name).addFilter(_matters)
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING

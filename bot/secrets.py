@@ -156,8 +156,8 @@ class Secrets:
         return str(self._aws.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
 
     def _secret(self, name: str) -> str | None:
-        found = self._aws.client("secretsmanager").get_secret_value(SecretId=name).get("SecretString")
-        return None if found is None else str(found)
+        found = self._aws.client("secretsmanager").get_secret_value(SecretId=name)
+        return None if "SecretBinary" in found else str(found["SecretString"])
 
     def _ask(self, ref: SecretRef, read: Callable[[str], str | None]) -> str | None:
         try:

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.aws import LoopbackAws
+if TYPE_CHECKING:
+    from tests.support.aws import LoopbackAws  # moto takes a second to import: only who asks for AWS waits for it
 
 OUTSIDE = Path(__file__).parent / "outside"
 """Packages that are not the project's own; an operator's would be importable just so."""
@@ -33,13 +35,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def _aws_server() -> Iterator[LoopbackAws]:
+def _aws_server() -> "Iterator[LoopbackAws]":
+    from tests.support.aws import LoopbackAws  # noqa: PLC0415 - see above
+
     with LoopbackAws() as server:
         yield server
 
 
 @pytest.fixture
-def aws(_aws_server: LoopbackAws, monkeypatch: pytest.MonkeyPatch) -> LoopbackAws:
+def aws(_aws_server: "LoopbackAws", monkeypatch: pytest.MonkeyPatch) -> "LoopbackAws":
     """A clean AWS on loopback, and the environment points there."""
     _aws_server.reset()
     for name, value in _aws_server.environment.items():

@@ -105,8 +105,7 @@ class SlackSender:
     def _by_webhook(self, payload: Mapping[str, Any], deadline: Deadline) -> Verdict:
         ref = self._settings.webhook_url
         assert ref is not None
-        url = wire.read_secret(self._tools, ref, deadline)
-        wire.allowed(url, what=str(ref), own=OWN_HOSTS, trusted=self._tools.trusted_hosts)
+        url = wire.read_url(self._tools, ref, deadline, own=OWN_HOSTS)
         client = _Webhook(url, deadline)
         client.send_dict(dict(payload))
         answer = client.wire.answer
@@ -116,7 +115,7 @@ class SlackSender:
         return _judged(answer, said, refused=False, hide=(url,))
 
     def _as_bot(self, payload: Mapping[str, Any], ref: SecretRef, deadline: Deadline) -> Verdict:
-        wire.allowed(self._settings.base_url, what="base_url", own=OWN_HOSTS, trusted=self._tools.trusted_hosts)
+        wire.check(self._settings.base_url, what="base_url", own=OWN_HOSTS, trusted=self._tools.trusted_hosts)
         token = wire.read_secret(self._tools, ref, deadline)
         if not (token.isascii() and token.isprintable()):
             return Verdict.dead(f"{ref} holds no token: it must be one line of ASCII", blames="destination")

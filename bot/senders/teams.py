@@ -76,7 +76,7 @@ class TeamsSender:
         url = wire.read_secret(self._tools, ref, deadline)
         if problem := dead_url(url):
             raise NoAnswerError(Verdict.dead(f"{ref} {problem}", blames="destination"))
-        wire.allowed(url, what=str(ref), own=OWN_HOSTS, trusted=self._tools.trusted_hosts)
+        wire.check(url, what=str(ref), own=OWN_HOSTS, trusted=self._tools.trusted_hosts)
         return url
 
     def _headers(self, deadline: Deadline) -> dict[str, str]:

@@ -83,19 +83,24 @@ def read_secret(tools: Tools, ref: SecretRef, deadline: Deadline) -> str:
     raise NoAnswerError(verdict)
 
 
-def allowed(url: str, *, what: str, own: Iterable[str], trusted: Iterable[str]) -> Address:
-    """The address of `url`, if the bot may post there. `what` names the setting it came from.
+def read_url(tools: Tools, ref: SecretRef, deadline: Deadline, *, own: Iterable[str]) -> str:
+    """The URL behind `ref`, if the bot may post there. `own` are the provider's hosts, `*.` for all below one.
 
-    Raises NoAnswerError that blames the destination.
+    Raises NoAnswerError.
     """
+    url = read_secret(tools, ref, deadline)
+    check(url, what=str(ref), own=own, trusted=tools.trusted_hosts)
+    return url
+
+
+def check(url: str, *, what: str, own: Iterable[str], trusted: Iterable[str]) -> None:
+    """Raises NoAnswerError, which blames the destination, if the bot may not post to `url`, the value of `what`."""
     try:
-        address = Address.parse(url)
-        problem = refusal(address, own=own, trusted=trusted)
+        problem = refusal(Address.parse(url), own=own, trusted=trusted)
     except ValueError as error:
         problem = str(error)
     if problem:
         raise NoAnswerError(Verdict.dead(f"{what}: {problem}", blames="destination"))
-    return address
 
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, service: str, deadline: Deadline) -> Answer:
