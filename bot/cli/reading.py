@@ -49,32 +49,36 @@ class Inbox:
     def __init__(self, found: Iterable[Found]) -> None:
         self._queue: Queue[Found | Mistake | None] = Queue(maxsize=4 * BATCH)
         self._found = found
+        self._mistake: Mistake | None = None
         self.ended = False
         Thread(target=self._read, daemon=True).start()
 
     def batch(self, wait: float) -> list[Found]:
-        """All that is here, at most BATCH; waits up to `wait` seconds for the first. Raises Mistake."""
+        """All that is here, at most BATCH; waits up to `wait` seconds for the first.
+
+        Raises the reader's Mistake once all that stood before it was handed out.
+        """
+        if self._mistake is not None:
+            raise self._mistake
         batch: list[Found] = []
-        while not self.ended and len(batch) < BATCH:
+        while not self.ended and self._mistake is None and len(batch) < BATCH:
             try:
                 item = self._queue.get(timeout=wait) if not batch and wait > 0 else self._queue.get_nowait()
             except Empty:
                 break
-            if isinstance(item, Mistake):
-                raise item
-            if item is None:
-                self.ended = True
-            else:
+            if isinstance(item, Found):
                 batch.append(item)
+            else:
+                self.ended, self._mistake = item is None, item
         return batch
 
     def _read(self) -> None:
         try:
             for each in self._found:
                 self._queue.put(each)
+            self._queue.put(None)
         except Mistake as mistake:
             self._queue.put(mistake)
-        self._queue.put(None)
 
 
 def _read(path: str) -> Iterator[Found]:
@@ -89,10 +93,7 @@ def _read_text(source: str, text: str) -> Iterator[Found]:
         lines = list(_lines(source, text.split("\n")))
         yield from lines if any(not line.broken for line in lines) else [Found(source, broken=_not_json(error))]
         return
-    if isinstance(whole, list):
-        yield from (Found(f"{source} [{index}]", raw) for index, raw in enumerate(whole))
-    else:
-        yield Found(source, whole)
+    yield from _each(source, whole)
 
 
 def _read_lines() -> Iterator[Found]:
@@ -110,9 +111,19 @@ def _lines(source: str, lines: Iterable[str]) -> Iterator[Found]:
             continue
         place = f"{source} line {number}"
         try:
-            yield Found(place, json.loads(line))
+            value = json.loads(line)
         except (ValueError, RecursionError) as error:
             yield Found(place, broken=_not_json(error))
+        else:
+            yield from _each(place, value)
+
+
+def _each(place: str, value: Any) -> Iterator[Found]:
+    """The events of a list, or the one event."""
+    if isinstance(value, list):
+        yield from (Found(f"{place} [{index}]", each) for index, each in enumerate(value))
+    else:
+        yield Found(place, value)
 
 
 def _bytes(path: str) -> bytes:

@@ -1,10 +1,12 @@
 """The operator's side for tests: commands run in this process or, where a real terminal's ways matter, in their own."""
 
 import json
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +58,20 @@ routes:
 def invoke(*arguments: object, stdin: str | bytes | None = None, **environment: str) -> Result:
     """A command in this process. A mistake of ours comes through as its exception."""
     shell: dict[str, str | None] = dict.fromkeys(UNSET) | environment
-    return CliRunner(env=shell).invoke(app, [str(each) for each in arguments], input=stdin, catch_exceptions=False)
+    with _as_a_new_process():
+        return CliRunner(env=shell).invoke(app, [str(each) for each in arguments], input=stdin, catch_exceptions=False)
+
+
+@contextmanager
+def _as_a_new_process() -> Iterator[None]:
+    """Logging as it is when a process starts, whatever an earlier test set up; afterwards as it was."""
+    logger = logging.getLogger("bot")
+    before = logger.handlers, logger.level
+    logger.handlers, logger.level = [], logging.NOTSET
+    try:
+        yield
+    finally:
+        logger.handlers, logger.level = before
 
 
 def command(*arguments: object) -> list[str]:

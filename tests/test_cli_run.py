@@ -1,0 +1,309 @@
+"""`run`: logins told for real through the whole pipeline, said once, refused alone, and stopped without loss."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.cli.reading import BATCH, Inbox, read_all
+from bot.clock import SystemClock
+from bot.outbox.sqlite import SqliteOutbox
+from tests.support.bots import event_of
+from tests.support.cli import CONSOLE_ROUTES, ROOT, USERS, command, invoke, shell, write
+from tests.support.logins import event
+from tests.support.providers import Answer, How, Provider
+
+
+class Desk:
+    """An operator's folder: a routing file that posts to `slack`, a list of users, a state file."""
+
+    def __init__(self, folder: Path, slack: Provider) -> None:
+        self.folder = folder
+        self.slack = slack
+        self.state = folder / "state.sqlite"
+        self.routes = write(
+            folder,
+            "routes.yml",
+            f'trusted_hosts: ["{slack.host}"]\n'
+            "destinations: {eng: {type: slack, webhook_url: env:HOOK, pace: {messages: 100, per: 1}}}\n"
+            "default: [eng]\n"
+            'routes: [{match: {user: "svc-*"}, notify: []}]\n',
+        )
+        self.users = write(folder, "users.csv", USERS)
+        self.environment = {
+            "ROUTES": str(self.routes),
+            "STATE_FILE": str(self.state),
+            "USERS_FILE": str(self.users),
+            "HOOK": slack.url,
+        }
+
+    def write(self, name: str, content: Any) -> Path:
+        return write(self.folder, name, content)
+
+    def run(self, *arguments: object, stdin: str | bytes | None = None) -> Any:
+        return invoke("run", *arguments, stdin=stdin, **self.environment)
+
+    def summary(self, *arguments: object, stdin: str | bytes | None = None) -> dict[str, int]:
+        last = self.run(*arguments, "--json", stdin=stdin).stdout.splitlines()[-1]
+        found: dict[str, int] = json.loads(last)["summary"]
+        return found
+
+    @property
+    def waiting(self) -> int:
+        return sum(row.waiting for row in SqliteOutbox(self.state, SystemClock()).status())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Any:
+    with Provider.slack() as slack:
+        yield Desk(tmp_path, slack)
+
+
+def test_a_login_is_told_and_the_second_run_says_nothing_twice(desk: Desk) -> None:
+    path = desk.write("event.json", event())
+    first, second = desk.run(path), desk.run(path)
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert re.match(r"sent      eng  alice · d-9067000001  [\d,]+ ms\n", first.stdout)
+    assert first.stdout.endswith("1 login: 1 sent, 0 already said, 0 waiting, 0 given up, 0 refused\n")
+    assert second.stdout == "1 login: 0 sent, 1 already said, 0 waiting, 0 given up, 0 refused\n"
+    assert len(desk.slack.posts) == 1
+
+
+FORMS: dict[str, Any] = {
+    "one event": json.dumps(event_of(1)),
+    "one event over many lines": json.dumps(event_of(1), indent=2),
+    "a list": json.dumps([event_of(1), event_of(2)]),
+    "one event a line": "".join(json.dumps(event_of(number)) + "\n\n" for number in range(3)),
+    "a byte order mark": "\ufeff" + json.dumps(event_of(1)),
+    "a Windows shell's UTF-16": json.dumps(event_of(1)).encode("utf-16"),
+}
+HELD = {"a list": 2, "one event a line": 3}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("way", ["file", "standard input"])
+def test_events_come_in_every_form(form: str, way: str, desk: Desk) -> None:
+    content = FORMS[form] if isinstance(FORMS[form], bytes) else FORMS[form].encode()
+    path = desk.folder / "events.json"
+    path.write_bytes(content)
+    if way == "standard input" and isinstance(FORMS[form], bytes):
+        content = FORMS[form].decode("utf-16").encode()  # pipes are UTF-8
+    summary = desk.summary(path) if way == "file" else desk.summary("-", stdin=content)
+    assert (summary["sent"], summary["refused"]) == (HELD.get(form, 1), 0)
+
+
+GARBAGE: dict[str, tuple[str, str]] = {
+    "no JSON": ("{oops", "not JSON: expecting property name enclosed in double quotes at column 2"),
+    "half an event": (json.dumps(event())[:200], "not JSON: "),
+    "a foreign event": ('{"detail-type": "EC2 State", "source": "aws.ec2"}', "detail-type is 'EC2 State'"),
+    "a number": ("7", "not a JSON object but a number"),
+    "nested too deeply": ("[" * 100_000, "nested too deeply"),
+    "a number too long": ("9" * 5000, "a number too long"),
+    "bytes that are no text": ("\udcff\udcfe{", "not JSON"),
+    "half a login": ('{"detail-type": "WorkSpaces Access", "source": "aws.workspaces", "detail": {}}', "is missing"),
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), GARBAGE.values(), ids=GARBAGE.keys())
+@pytest.mark.parametrize("way", ["file", "standard input"])
+def test_a_line_that_is_no_login_is_refused_alone_with_its_number(line: str, reason: str, way: str, desk: Desk) -> None:
+    lines = "\n".join([json.dumps(event_of(1)), line, json.dumps(event_of(2))])
+    path = desk.folder / "events.jsonl"
+    path.write_bytes(lines.encode("utf-8", "surrogateescape"))
+    result = desk.run(path) if way == "file" else desk.run("-", stdin=path.read_bytes())
+    source = str(path) if way == "file" else "standard input"
+    assert result.exit_code == 1
+    assert re.search(rf"^refused   {re.escape(source)} line 2  .*{re.escape(reason)}", result.stdout, re.MULTILINE)
+    assert "2 logins: 2 sent, 0 already said, 0 waiting, 0 given up, 1 refused\n1 refused: " in result.stdout
+    assert len(desk.slack.posts) == 2
+
+
+def test_a_refused_entry_of_a_list_is_named_by_its_place(desk: Desk) -> None:
+    path = desk.write("list.json", json.dumps([event_of(1), {"a": 1}]))
+    assert f"refused   {path} [1]  detail-type is missing" in desk.run(path).stdout
+
+
+def test_a_file_that_is_not_there_says_so_and_the_files_before_it_are_told(desk: Desk) -> None:
+    result = desk.run(desk.write("event.json", event()), desk.folder / "nowhere.json")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("nowhere.json can't be read: no such file or directory\n")
+    assert len(desk.slack.posts) == 1
+
+
+def test_a_silent_login_is_told_to_nobody(desk: Desk) -> None:
+    desk.write("users.csv", "workspace_id,user_name\nws-8n1k2m3p4,svc-backup\n")
+    result = desk.run(desk.write("event.json", event()))
+    assert result.stdout == "1 login: 0 sent, 0 already said, 0 waiting, 0 given up, 0 refused\n"
+    assert desk.slack.connections == 0
+
+
+def test_what_is_due_later_is_waited_for_and_sent(desk: Desk) -> None:
+    desk.slack.script(Answer(429, headers={"Retry-After": "1"}))
+    result = desk.run(desk.write("event.json", event()))
+    assert result.exit_code == 0
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["again", "sent", "1"]
+    assert "0 waiting" in result.stdout
+
+
+def test_a_login_given_up_ends_with_1_and_can_be_read_with_its_reason(desk: Desk) -> None:
+    desk.slack.always(Answer(404, "no_service"))
+    result = desk.run(desk.write("event.json", event()))
+    assert result.exit_code == 1
+    assert re.match(r"given up  eng  alice · d-9067000001  .*no_service.*", result.stdout)
+    assert "1 given up" in result.stdout
+    (letter,) = json.loads(invoke("dead-letters", "list", "--json", **desk.environment).stdout)
+    assert "no_service" in letter["reason"]
+    assert "hook-secret" not in result.output + json.dumps(letter)
+
+
+def test_already_said_is_not_claimed_where_an_earlier_run_gave_logins_up(desk: Desk) -> None:
+    desk.slack.always(Answer(404, "no_service"))
+    path = desk.write("event.json", event())
+    desk.run(path)
+    assert "0 sent, 1 already known, 0 waiting" in desk.run(path).stdout
+
+
+def test_json_is_one_object_a_line_with_the_summary_last(desk: Desk) -> None:
+    path = desk.write("events.jsonl", [event_of(1), {"a": 1}])
+    refused, sent, summary = map(json.loads, desk.run(path, "--json").stdout.splitlines())
+    assert refused == {"refused": f"{path} line 2", "reason": "detail-type is missing, not 'WorkSpaces Access'"}
+    assert (sent["destination"], sent["event_ids"], sent["outcome"]) == ("eng", ["event-1"], "sent")
+    assert summary["summary"]["sent"] == 1
+
+
+def test_a_long_input_is_told_whole(desk: Desk) -> None:
+    path = desk.write("many.jsonl", [event_of(number) for number in range(60)])
+    assert desk.summary(path)["sent"] == 60
+    assert len(desk.slack.posts) == 60
+
+
+def test_the_functions_log_lines_come_with_log_level(desk: Desk) -> None:
+    desk.environment["LOG_LEVEL"] = "INFO"
+    result = desk.run(desk.write("event.json", event()))
+    messages = [json.loads(line)["message"] for line in result.stderr.splitlines()]
+    assert "told" in messages
+
+
+def test_the_inbox_hands_out_what_is_here_and_ends(tmp_path: Path) -> None:
+    path = write(tmp_path, "many.jsonl", [{"n": number} for number in range(BATCH + 10)])
+    inbox = Inbox(read_all([str(path)]))
+    found = []
+    while not inbox.ended:
+        batch = inbox.batch(5.0)
+        assert len(batch) <= BATCH
+        found += batch
+    assert [each.raw["n"] for each in found] == list(range(BATCH + 10))
+    assert inbox.batch(5.0) == []
+
+
+# in a process of its own
+
+
+def start(desk: Desk, *arguments: object, **streams: Any) -> subprocess.Popen[bytes]:
+    environment = shell(**desk.environment)
+    usual: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.PIPE}
+    process: subprocess.Popen[bytes] = subprocess.Popen(
+        command("run", *arguments), cwd=ROOT, env=environment, **(usual | streams)
+    )
+    return process
+
+
+def until(true: Any) -> None:
+    """Wait until `true()` is; a test that waits longer than 20 s has failed."""
+    ends = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
+
+
+def test_ctrl_c_ends_with_130_and_the_next_run_goes_on_with_what_waits(desk: Desk) -> None:
+    desk.slack.script(Answer(429, headers={"Retry-After": "3600"}))
+    path = desk.write("event.json", event())
+    process = start(desk, path)
+    until(lambda: desk.slack.posts)
+    assert process.stderr is not None
+    waiting = process.stderr.readline().decode()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert re.match(r"waiting for eng until \d\d:\d\d:\d\dZ; Ctrl-C leaves what waits for the next run\n", waiting)
+    assert out.decode().endswith("1 login: 0 sent, 0 already said, 1 waiting, 0 given up, 0 refused\n")
+    assert f"what waits is kept in {desk.state}" in err.decode()
+    assert "Traceback" not in err.decode()
+    assert desk.waiting == 1
+
+
+def test_ctrl_c_while_a_card_is_sent_lets_it_end_and_be_settled(desk: Desk) -> None:
+    desk.slack.always(Answer(200, "ok", delay=0.7))
+    process = start(desk, desk.write("two.jsonl", [event_of(1), event_of(2)]))
+    until(lambda: desk.slack.posts)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert b"2 logins: 1 sent, 0 already said, 1 waiting" in out
+    assert len(desk.slack.posts) == 1
+    desk.slack.always(Answer(200, "ok"))
+    assert desk.summary("-", stdin="")["sent"] == 1
+    assert len(desk.slack.posts) == 2
+
+
+def test_the_second_ctrl_c_does_not_wait_for_the_card_in_hand(desk: Desk) -> None:
+    desk.slack.always(Answer(how=How.SILENCE))
+    process = start(desk, desk.write("event.json", event()))
+    until(lambda: desk.slack.posts)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 130
+    assert desk.waiting == 1
+
+
+def test_a_slow_pipe_holds_up_no_login_that_is_here(desk: Desk) -> None:
+    process = start(desk, "-")
+    assert process.stdin is not None
+    for number in (1, 2):
+        process.stdin.write(json.dumps(event_of(number)).encode() + b"\n")
+        process.stdin.flush()
+        until(lambda number=number: len(desk.slack.posts) == number)
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert b"2 logins: 2 sent" in out
+
+
+def test_a_terminal_shows_progress_and_colour_and_a_pipe_neither(desk: Desk) -> None:
+    desk.routes.write_text(CONSOLE_ROUTES)
+    path = desk.write("many.jsonl", [event_of(number) for number in range(40)])
+    seen = on_a_terminal(desk, path)
+    assert "\x1b[32msent" in seen
+    assert "told" in seen
+    assert "40 sent" in seen
+    desk.state.unlink()
+    piped = start(desk, path).communicate(timeout=30)
+    assert b"\x1b" not in piped[0] + piped[1]
+
+
+def on_a_terminal(desk: Desk, *arguments: object) -> str:
+    """Everything that `run` shows on a terminal of 80 columns."""
+    primary, secondary = pty.openpty()
+    desk.environment |= {"TERM": "xterm-256color", "COLUMNS": "80"}
+    process = start(desk, *arguments, stdin=secondary, stdout=secondary, stderr=secondary)
+    os.close(secondary)
+    seen = b""
+    while select.select([primary], [], [], 20)[0]:
+        try:
+            piece = os.read(primary, 65_536)
+        except OSError:  # the process has ended
+            break
+        seen += piece
+    process.wait(20)
+    os.close(primary)
+    return seen.decode("utf-8", "replace")
