@@ -103,7 +103,7 @@ def _unanswered(error: Exception) -> Verdict:
         return Verdict.dead(f"SNS was not asked: no AWS credentials ({kind})", blames="destination")
     if isinstance(error, aws.ParamValidationError):
         return Verdict.dead("SNS was not asked: the card is no subject and message", blames="payload")
-    if isinstance(error, aws.SSLError) and "certificate" in str(error).lower():
+    if isinstance(error, aws.SSLError) and re.search("certificate|match", str(error)):
         return Verdict.dead("SNS has no certificate to trust", blames="destination")
     if isinstance(error, _NOT_SENT):
         return Verdict.again(f"SNS was not reached ({kind})")

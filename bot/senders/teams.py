@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType, SimpleNamespace
 from typing import Any, ClassVar, Literal
 
@@ -18,7 +18,10 @@ from bot.senders.wire import Answer, Deadline, NoAnswerError
 OWN_HOSTS = ("*.logic.azure.com", "*.environment.api.powerplatform.com")
 
 _CONNECTOR = re.compile(r"https?://([^/]*\.webhook\.office\.com|outlook\.office(365)?\.com/webhook)", re.IGNORECASE)
-_ERROR_WITHIN = re.compile(r"HTTP error (\d{3})")
+_TROUBLE = re.compile(r"error|fail|^\s*<", re.IGNORECASE)
+"""A 2xx that says so, or that is a page, was said by a gateway or by an old connector, not by a flow that started."""
+
+_ERROR_WITHIN = re.compile(r"HTTP error ([45]\d\d)")
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _NOT_YOURS = frozenset({"host", "content-length", "content-type", "transfer-encoding", "connection", "expect"})
 
@@ -136,10 +139,13 @@ def _encoded(payload: Any) -> bytes:
 
 
 def _judged(answer: Answer, *, hide: tuple[str, ...]) -> Verdict:
-    """A 200 may carry somebody else's error: `… Microsoft Teams endpoint returned HTTP error 429 …`."""
+    """A flow's own answer may be any 2xx with any body; but one that speaks of an error is no success.
+
+    Of a status within the body (`… Microsoft Teams endpoint returned HTTP error 429 …`) we know what it means.
+    """
+    if not 200 <= answer.status < 300 or not _TROUBLE.search(answer.body):
+        return answers.verdict("Teams", answer, hide=hide)
+    said = answers.reason("Teams", answer, hide=hide)
     within = _ERROR_WITHIN.search(answer.body)
-    if within and 200 <= answer.status < 300:
-        status = int(within.group(1))
-        inner = answers.verdict("Teams", Answer(status, answer.headers, ""), hide=hide)
-        return inner if status >= 400 else Verdict.unsure(answers.reason("Teams", answer, hide=hide))
-    return answers.verdict("Teams", answer, hide=hide)
+    inner = answers.verdict("Teams", replace(answer, status=int(within.group(1))), hide=hide) if within else None
+    return replace(inner, reason=said) if inner and inner.reason else Verdict.unsure(said)
