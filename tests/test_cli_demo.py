@@ -27,7 +27,7 @@ def test_the_cards_of_every_channel_appear_with_who_hears_and_why(tmp_path: Path
         ["eng-slack · Slack"] * 2 + ["ops-slack · Slack"] * 2 + ["it-teams · Teams"] * 2 + ["audit-mail · e-mail"] * 2
     )
     assert "  → eng-slack  because of directories.d-9067000001\n" in result.stdout
-    assert "  → ops-slack  because of routes[1]\n" in result.stdout
+    assert "  → ops-slack   because of routes[1]\n" in result.stdout
     assert "  → ops-slack  because of default\n" in result.stdout
     assert "● svc-backup · Engineering" in result.stdout
     assert "  → nobody  because of routes[0]\n" in result.stdout

@@ -213,10 +213,8 @@ def assert_harmless(drawn: str) -> None:
     assert {cell_len(line) for line in drawn.split("\n")} == {80}
 
 
-KEYS = (
-    "@type actions attachments blocks body columns content elements facts fields inlines items sections "
-    "style subject targets text title type url value"
-).split()
+KEYS = ["@type", "actions", "attachments", "blocks", "body", "columns", "content", "elements", "facts", "fields"]
+KEYS += ["inlines", "items", "sections", "style", "subject", "targets", "text", "title", "type", "url", "value"]
 KINDS = ["AdaptiveCard", "section", "rich_text", "TextBlock", "FactSet", "mrkdwn", "header"]
 
 JSON = st.recursive(

@@ -144,16 +144,21 @@ def _show(bot: Bot, raw: Any) -> int:
     if taken.login is None or taken.decision is None or intake.unkept:
         raise Mistake(f"a sample login could not be taken in: {taken.refused or intake.unkept}")
     say()
-    say(Text("● ", style="bold green" if intake.new else "dim"), harmless(words.summary(taken.login), "bold"))
-    for name, why in taken.decision.why.items():
-        say("  → ", harmless(name, "green"), Text(f"  because of {why}", style="dim"))
-    if not taken.decision.why:
-        say("  → ", Text("nobody", style="yellow"), Text(f"  because of {taken.decision.steps[-1].label}", style="dim"))
+    say(Text("● ", style="bold green" if intake.new else "dim"), harmless(words.brief(taken.login), "bold"))
+    _say_who_hears(taken.decision)
     already = intake.rows - intake.new
     if already:
         say(Text("  already said" if not intake.new else f"  {already:,} of them already said", style="dim"))
     bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
     return already
+
+
+def _say_who_hears(decision: Decision) -> None:
+    width = max(map(len, decision.why), default=0)
+    for name, why in decision.why.items():
+        say("  → ", harmless(f"{name:<{width}}", "green"), Text(f"  because of {why}", style="dim"))
+    if not decision.why:
+        say("  → ", Text("nobody", style="yellow"), Text(f"  because of {decision.steps[-1].label}", style="dim"))
 
 
 def _sum_up(told: Sequence[Told], already: int, *, state: str, real: Collection[str]) -> None:

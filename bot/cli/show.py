@@ -52,11 +52,11 @@ def harmless(text: str, style: str = "") -> Text:
     return Text(lead + printable(text) + trail, style=style)
 
 
-def table(*columns: str, rows: Iterable[Iterable[str | Text]], title: str = "") -> Table:
-    """A table with one thin rule under its heads; columns named `>…` are numbers."""
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title or None, title_justify="left")
+def table(*columns: str, rows: Iterable[Iterable[str | Text]]) -> Table:
+    """A table without lines; columns named `>…` are numbers, on the right."""
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        drawn.add_column(Text(column.lstrip(">"), style="dim"), justify="right" if column.startswith(">") else "left")
+        drawn.add_column(harmless(column.lstrip(">")), justify="right" if column.startswith(">") else "left")
     for row in rows:
         drawn.add_row(*(cell if isinstance(cell, Text) else harmless(cell) for cell in row))
     return drawn

@@ -17,8 +17,12 @@ def who(login: Login) -> str:
 
 def summary(login: Login) -> str:
     """A login in one line."""
-    parts = (who(login), directory(login), login.platform, login.client, login.address)
-    return " · ".join(part for part in parts if part)
+    return " · ".join(filter(None, (brief(login), login.client, login.address)))
+
+
+def brief(login: Login) -> str:
+    """A login in half a line."""
+    return " · ".join(filter(None, (who(login), directory(login), login.platform)))
 
 
 def directory(login: Login) -> str:
