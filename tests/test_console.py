@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -340,8 +341,18 @@ def test_a_terminal_without_these_characters_shows_question_marks(monkeypatch: p
     assert "? ?? in" in written.read()
 
 
+class Slow(io.StringIO):
+    """Takes every text in two halves, and lets others in between."""
+
+    def write(self, text: str) -> int:
+        half = len(text) // 2
+        super().write(text[:half])
+        time.sleep(0.001)
+        return half + super().write(text[half:])
+
+
 def test_boxes_of_destinations_told_side_by_side_do_not_mix(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = io.StringIO()
+    written = Slow()
     monkeypatch.setattr(sys, "stdout", written)
     sender = ConsoleSender(ConsoleSender.Settings(width=40), tools())
     payload = {"subject": "one", "text": "\n".join("abc")}
