@@ -337,9 +337,9 @@ class SqliteOutbox:
         self._database = self._closing = None
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        owner, version, tables = (
+        tables, owner, version = (  # in this order: another process may be making the file right now
             database.execute(question).fetchone()[0]
-            for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT COUNT(*) FROM sqlite_master")
+            for question in ("SELECT COUNT(*) FROM sqlite_master", "PRAGMA application_id", "PRAGMA user_version")
         )
         if tables and owner != APPLICATION_ID:
             raise OutboxError(f"{self._path}: an SQLite file of something else; name another file for the outbox")
@@ -350,8 +350,9 @@ class SqliteOutbox:
             )
         database.execute("PRAGMA synchronous = FULL")
         if not tables:
-            database.execute("PRAGMA journal_mode = WAL")
             database.executescript(SCHEMA)
+        with suppress(sqlite3.OperationalError):  # another process is switching the file right now: that holds for all
+            database.execute("PRAGMA journal_mode = WAL")
 
 
 def _rows(found: sqlite3.Cursor) -> tuple[Row, ...]:
