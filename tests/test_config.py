@@ -270,6 +270,14 @@ def test_the_mistakes_of_a_sender_from_outside_are_found_like_any_other(outside:
     )
 
 
+def test_a_key_may_be_called_as_pydantic_calls_keys() -> None:
+    said = mistakes("{'[key]': 1, destinations: {'[key]': {type: console}}, default: ['[key]']}")
+    assert [line.partition(";")[0] for line in said] == [
+        "line 1: destinations.'[key]': '[key]' is no name",
+        "line 1: '[key]': no key '[key]'",
+    ]
+
+
 def test_a_broken_destination_is_still_known_by_its_name() -> None:
     assert mistakes("""\
         destinations:

@@ -52,7 +52,9 @@ class Mistakes:
     def explain(self, error: ValidationError, path: Path, say: Callable[[Path, str, str], str]) -> None:
         """Note what pydantic found at `path`, in this house's words; `say(place, kind, words)` may know better ones."""
         for detail in error.errors(include_url=False):
-            place = (*path, *(part for part in detail["loc"] if part != "[key]"))
+            place = (*path, *detail["loc"])
+            if place[-1:] == ("[key]",) and detail["type"] != "extra_forbidden":  # pydantic's way to blame a name
+                place = place[:-1]
             if not self.touch(place):
                 self.note(place, say(place, detail["type"], _sentence(detail)))
 
