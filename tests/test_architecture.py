@@ -31,7 +31,7 @@ MAY_IMPORT = {
         "bot.senders",
         "formatters",
     ),
-    "bot.users": ("bot.aws", "bot.clock", "bot.events"),
+    "bot.users": ("bot.aws", "bot.clock", "bot.config", "bot.events"),
     "bot.senders": ("bot.aws", "bot.clock", "bot.plugins", "bot.secrets", "bot.senders"),
     "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.senders.base"),
     "bot.refusals": ("bot.aws",),

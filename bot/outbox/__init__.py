@@ -1,0 +1,1 @@
+"""What must outlive a call: the protocol (base.py) and its stores."""
