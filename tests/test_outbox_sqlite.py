@@ -100,6 +100,31 @@ def test_what_was_said_is_forgotten_after_21_days_some_at_a_time(
     assert store.keep([make_row(1)]) == 1
 
 
+def test_a_card_costs_the_same_however_many_logins_wait(store: SqliteOutbox, path: Path) -> None:
+    steps = 0
+
+    def count() -> None:
+        nonlocal steps
+        steps += 1
+
+    def cost_of_a_card() -> int:
+        nonlocal steps
+        with store._reading() as database:
+            database.set_progress_handler(count, 10)
+        steps = 0
+        turn = store.waiting(GROUP, 5)
+        card = store.begin(turn, turn.rows, LEASE)
+        assert card is not None
+        assert store.settle(card, Verdict.sent(), 0.0)
+        assert store.due(START)
+        return steps
+
+    store.keep([make_row(number) for number in range(20)])
+    few = cost_of_a_card()
+    store.keep([make_row(number, destination=f"d{number % 2}") for number in range(100, 4000)])
+    assert cost_of_a_card() < 2 * few
+
+
 # mistakes and accidents
 
 

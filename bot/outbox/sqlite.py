@@ -65,7 +65,7 @@ CREATE TABLE IF NOT EXISTS waiting (
 );
 CREATE INDEX IF NOT EXISTS waiting_by_age ON waiting ("group", kept_at);
 CREATE INDEX IF NOT EXISTS waiting_by_destination ON waiting ("group", destination, kept_at);
-CREATE INDEX IF NOT EXISTS waiting_on_a_card ON waiting ("group", card) WHERE card IS NOT NULL;
+CREATE INDEX IF NOT EXISTS waiting_on_a_card ON waiting ("group", card, kept_at) WHERE card IS NOT NULL;
 CREATE TABLE IF NOT EXISTS said (
     destination TEXT NOT NULL,
     event_id TEXT NOT NULL,
