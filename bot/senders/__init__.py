@@ -16,5 +16,7 @@ def sender_class(type_: str) -> type[Sender]:
 
     Raises PluginError. The module, and with it the provider's library, is imported here and not before.
     """
-    found: type[Sender] = load(type_, REGISTRY, kind="sender", needs=("Settings", "takes", "formatter", "send"))
+    found: type[Sender] = load(
+        type_, REGISTRY, kind="sender", needs=("Settings", "takes", "formatter", "send", "refresh")
+    )
     return found

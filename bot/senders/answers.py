@@ -21,9 +21,9 @@ _PAYLOAD = frozenset({400, 413, 422})
 _PASSING = frozenset({408, 421, 423, 425, 429})
 
 
-def verdict(service: str, answer: Answer, *, hide: Iterable[str] = ()) -> Verdict:
-    """The verdict on `answer` by its status alone; `hide` are the secrets that it may have echoed."""
-    said = reason(service, answer, hide=hide)
+def verdict(service: str, answer: Answer, *, hide: Iterable[str] = (), text: str | None = None) -> Verdict:
+    """The verdict on `answer` by its status alone; `hide` and `text` are `reason`'s."""
+    said = reason(service, answer, hide=hide, text=text)
     status = answer.status
     if 200 <= status < 300:
         return Verdict.sent()
@@ -37,7 +37,10 @@ def verdict(service: str, answer: Answer, *, hide: Iterable[str] = ()) -> Verdic
 
 
 def reason(service: str, answer: Answer, *, hide: Iterable[str] = (), text: str | None = None) -> str:
-    """One line for operators: the status, and what the provider said (or `text`, its part that matters)."""
+    """One line for operators: the status, and what the provider said (or `text`, the part of it that matters).
+
+    `hide` are the secrets that it may have echoed.
+    """
     said = shown(answer.body if text is None else text, hide=hide)
     return f"{service} answered {answer.status}" + (f": {said}" if said else "")
 
@@ -70,9 +73,8 @@ def _visible(char: str) -> bool:
 
 def _parts(secrets: Iterable[str]) -> set[str]:
     """A secret whole and in pieces: providers echo a path, a token or a signature more often than a whole URL."""
-    whole = {form for secret in secrets for form in (secret, unquote(secret))}
-    pieces = {piece for secret in whole for piece in re.split(r"[\s/?&=#:;,@]+", secret)}
-    return {part for part in whole | pieces if len(part) >= _SHORTEST_HIDDEN}
+    pieces = {piece for secret in secrets for piece in (secret, *re.split(r"[\s/?&=#:;,@]+", secret))}
+    return {part for piece in pieces for part in (piece, unquote(piece)) if len(part) >= _SHORTEST_HIDDEN}
 
 
 def _until(text: str, date: str | None) -> float:

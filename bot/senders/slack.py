@@ -196,7 +196,7 @@ def _judged(answer: Answer, word: str, *, refused: bool, hide: Iterable[str]) ->
         if word in _BLAMES_DESTINATION:
             return Verdict.dead(said, blames="destination")
     if not 200 <= answer.status < 300:
-        return answers.verdict("Slack", answer, hide=hide)
+        return answers.verdict("Slack", answer, hide=hide, text=word or None)
     if refused and word not in _MAY_HAVE_SUCCEEDED:
         return Verdict.again(said, answers.asked_wait(answer.headers))
     return Verdict.unsure(said)

@@ -279,6 +279,8 @@ def _proxy(address: Address) -> _Proxy | None:
     try:
         found = Address.parse(f"http://{place}")
     except ValueError:
-        raise NoAnswerError(Verdict.again("HTTPS_PROXY names no proxy (http://host:port)")) from None
+        found = None
+    if found is None or found.target != "/":
+        raise NoAnswerError(Verdict.again("HTTPS_PROXY names no proxy (http://host:port)"))
     encoded = b64encode(unquote(credentials).encode()).decode()
     return _Proxy(found, {"Proxy-Authorization": f"Basic {encoded}"} if credentials else {})
