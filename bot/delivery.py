@@ -11,6 +11,7 @@ from bot.clock import Clock
 from bot.config import Config, Destination
 from bot.events import Login
 from bot.outbox.base import Card, Outbox, OutboxError, Row, Turn
+from bot.pace import Pace
 from bot.senders import sender_class
 from bot.senders.base import SEND_SECONDS, Outcome, Sender, Tools, Verdict
 from formatters import formatter_class
@@ -73,7 +74,7 @@ class Delivery:
         told: list[Told] = []
         try:
             while (turn := self._take(group, until)) is not None:
-                card = self._outbox.begin(turn, turn.rows, LEASE)
+                card = self._outbox.begin(turn, turn.rows, LEASE, self._pace(turn))
                 if card is None:
                     break  # another copy of the bot tells this group, and goes on with it
                 told.append(self._tell_card(card, until))
@@ -82,6 +83,11 @@ class Delivery:
         except Exception as error:
             log.exception("group failed", extra={"fields": {"group": group, "reason": type(error).__name__}})
         return told
+
+    def _pace(self, turn: Turn) -> Pace:
+        """The destination's pace; one that left the routing file is posted to no more, and needs none."""
+        destination = self._config.destinations.get(turn.rows[0].destination)
+        return destination.pace if destination else Pace(messages=1, per=0.0, gap=0.0, group=turn.group)
 
     def _take(self, group: str, until: float) -> Turn | None:
         """The group's next turn, waited for if it is near; None when there is nothing to begin in this call."""

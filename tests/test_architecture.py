@@ -16,6 +16,7 @@ MAY_IMPORT = {
     # room: the project's modules that it may import (a prefix stands for all below it)
     "bot.events": (),
     "bot.clock": (),
+    "bot.pace": (),
     "bot.plugins": (),
     "bot.logs": (),
     "bot.aws": (),
@@ -25,6 +26,7 @@ MAY_IMPORT = {
     "bot.config": (
         "bot.config",
         "bot.events",
+        "bot.pace",
         "bot.plugins",
         "bot.routing",
         "bot.secrets",
@@ -33,13 +35,14 @@ MAY_IMPORT = {
     ),
     "bot.users": ("bot.aws", "bot.clock", "bot.config", "bot.events"),
     "bot.senders": ("bot.aws", "bot.clock", "bot.plugins", "bot.secrets", "bot.senders"),
-    "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.senders.base"),
+    "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.pace", "bot.senders.base"),
     "bot.refusals": ("bot.aws",),
     "bot.delivery": (
         "bot.clock",
         "bot.config",
         "bot.events",
         "bot.outbox.base",
+        "bot.pace",
         "bot.senders",
         "formatters",
     ),

@@ -17,6 +17,7 @@ from bot.outbox.sqlite import SqliteOutbox
 from bot.senders.base import Verdict
 from tests.support.cli import CONSOLE_ROUTES, ROOT, USERS, command, invoke, shell, spawn, write
 from tests.support.logins import event, make_login
+from tests.support.outbox_stores import FREE
 from tests.support.providers import Answer, How, Provider, refused_address
 
 
@@ -473,7 +474,7 @@ def kept(path: Path) -> None:
         login = make_login(event_id=f"event-{number}").to_json()
         outbox.keep([Row(destination="eng", event_id=f"event-{number}", group="eng", login=login, kept_at=now - 7200)])
         turn = outbox.waiting("eng", 1)
-        card = outbox.begin(turn, turn.rows, 60.0)
+        card = outbox.begin(turn, turn.rows, 60.0, FREE)
         assert card is not None
         outbox.settle(card, verdict, now + (verdict.after or -1.0))
 

@@ -9,7 +9,8 @@ from textwrap import dedent
 import pytest
 import yaml
 
-from bot.config import Config, ConfigError, Digest, Pace, load, page
+from bot.pace import Pace
+from bot.config import Config, ConfigError, Digest, load, page
 from bot.config.file import understand
 from bot.config.keys import duration
 from bot.config.mistakes import Mistakes

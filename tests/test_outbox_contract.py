@@ -9,7 +9,7 @@ import pytest
 from bot.outbox.base import SAID_KEPT_SECONDS, Card, Row, Turn
 from bot.senders.base import Verdict
 from tests.support.clock import START, FakeClock
-from tests.support.outbox_stores import STORES, Store, make_row
+from tests.support.outbox_stores import FREE, STORES, Store, make_row
 
 GROUP = "ops-group"
 LEASE = 30.0
@@ -40,7 +40,7 @@ def store(open_store: Open) -> Store:
 
 def begin(store: Store, group: str = GROUP, limit: int = 10) -> Card:
     turn = store.waiting(group, limit)
-    card = store.begin(turn, turn.rows, LEASE)
+    card = store.begin(turn, turn.rows, LEASE, FREE)
     assert card is not None
     return card
 
@@ -130,7 +130,7 @@ def test_a_storm_is_kept_and_told_whole(store: Store) -> None:
 def test_a_group_that_never_had_a_row_has_nothing_to_do(store: Store) -> None:
     turn = store.waiting("nobody", 10)
     assert turn.rows == ()
-    assert store.begin(turn, turn.rows, LEASE) is None
+    assert store.begin(turn, turn.rows, LEASE, FREE) is None
 
 
 def test_rows_wait_oldest_first_and_in_the_order_they_came(store: Store) -> None:
@@ -184,15 +184,15 @@ def test_of_two_callers_with_the_same_turn_one_wins(store: Store, open_store: Op
     store.keep([make_row(1)])
     other = open_store()
     mine, theirs = store.waiting(GROUP, 10), other.waiting(GROUP, 10)
-    assert other.begin(theirs, theirs.rows, LEASE) is not None
-    assert store.begin(mine, mine.rows, LEASE) is None
+    assert other.begin(theirs, theirs.rows, LEASE, FREE) is not None
+    assert store.begin(mine, mine.rows, LEASE, FREE) is None
 
 
 def test_a_turn_is_stale_once_another_card_was_told(store: Store, open_store: Open) -> None:
     store.keep([make_row(1), make_row(2)])
     stale = store.waiting(GROUP, 1)
     tell(open_store(), VERDICTS["sent"])
-    assert store.begin(stale, stale.rows, LEASE) is None
+    assert store.begin(stale, stale.rows, LEASE, FREE) is None
 
 
 def test_a_turn_whose_dead_card_was_settled_late_is_stale(store: Store, open_store: Open, clock: FakeClock) -> None:
@@ -202,13 +202,13 @@ def test_a_turn_whose_dead_card_was_settled_late_is_stale(store: Store, open_sto
     turn = open_store().waiting(GROUP, 10)
     assert turn.died
     assert store.settle(slow, VERDICTS["sent"], 0.0)
-    assert open_store().begin(turn, turn.rows, LEASE) is None
+    assert open_store().begin(turn, turn.rows, LEASE, FREE) is None
 
 
 def test_a_live_card_is_not_taken_over_even_by_who_knows_its_seq(store: Store) -> None:
     store.keep([make_row(1)])
     card = begin(store)
-    assert store.begin(Turn(group=GROUP, seq=card.seq, rows=card.rows, died=True), card.rows, LEASE) is None
+    assert store.begin(Turn(group=GROUP, seq=card.seq, rows=card.rows, died=True), card.rows, LEASE, FREE) is None
 
 
 def test_nothing_is_begun_before_its_time(store: Store, clock: FakeClock) -> None:
@@ -216,15 +216,15 @@ def test_nothing_is_begun_before_its_time(store: Store, clock: FakeClock) -> Non
     store.settle(begin(store), VERDICTS["again"], clock.now() + 5)
     turn = store.waiting(GROUP, 10)
     clock.advance(4.999)
-    assert store.begin(turn, turn.rows, LEASE) is None
+    assert store.begin(turn, turn.rows, LEASE, FREE) is None
     clock.advance(0.001)
-    assert store.begin(turn, turn.rows, LEASE) is not None
+    assert store.begin(turn, turn.rows, LEASE, FREE) is not None
 
 
 def test_a_card_may_take_fewer_rows_than_its_turn(store: Store) -> None:
     store.keep([make_row(1), make_row(2), make_row(3)])
     turn = store.waiting(GROUP, 10)
-    card = store.begin(turn, turn.rows[:1], LEASE)
+    card = store.begin(turn, turn.rows[:1], LEASE, FREE)
     assert card is not None
     assert ids(card.rows) == ["event-1"]
     store.settle(card, VERDICTS["sent"], 0.0)
@@ -252,7 +252,7 @@ def test_a_card_that_died_is_begun_again_with_the_same_rows_and_a_doubt_on_each(
 
     turn = open_store().waiting(GROUP, 1)
     assert (turn.died, ids(turn.rows)) == (True, ["event-2", "event-3"])
-    again = open_store().begin(turn, turn.rows, LEASE)
+    again = open_store().begin(turn, turn.rows, LEASE, FREE)
     assert again is not None
     assert [(row.event_id, row.doubts, row.tries) for row in again.rows] == [("event-2", 1, 0), ("event-3", 1, 0)]
     assert {(row.first_try, row.last_try) for row in again.rows} == {(died.begun_at, died.begun_at)}

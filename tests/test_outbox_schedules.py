@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from bot.outbox.base import Card, Row, Turn
 from bot.senders.base import Outcome, Verdict
 from tests.support.clock import FakeClock
-from tests.support.outbox_stores import STORES, make_row
+from tests.support.outbox_stores import FREE, STORES, make_row
 
 Result = TypeVar("Result")
 Key = tuple[str, str]  # destination, event id
@@ -147,7 +147,7 @@ class Schedules(RuleBasedStateMachine):
 
     def begin(self, copy: Copy, turn: Turn, step: Step) -> None:
         rows = turn.rows if turn.died else turn.rows[: step.limit]
-        card = perform(step.answer, lambda: self.store.begin(turn, rows, LEASE))
+        card = perform(step.answer, lambda: self.store.begin(turn, rows, LEASE, FREE))
         copy.turn = None
         if card is None:
             return

@@ -18,7 +18,7 @@ from bot.outbox.base import SAID_KEPT_SECONDS, OutboxError
 from bot.outbox.sqlite import FORGOTTEN_AT_ONCE, SqliteOutbox
 from bot.senders.base import Verdict
 from tests.support.clock import START, FakeClock
-from tests.support.outbox_stores import make_row
+from tests.support.outbox_stores import FREE, make_row
 
 ROOT = Path(__file__).parent.parent
 GROUP = "ops-group"
@@ -45,7 +45,7 @@ def tell_all(store: SqliteOutbox, limit: int = 10) -> list[str]:
     told: list[str] = []
     while store.next_due() is not None:
         turn = store.waiting(GROUP, limit)
-        card = store.begin(turn, turn.rows, LEASE)
+        card = store.begin(turn, turn.rows, LEASE, FREE)
         if card is not None:
             told += [row.event_id for row in card.rows]
             assert store.settle(card, Verdict.sent(), 0.0)
@@ -113,7 +113,7 @@ def test_a_card_costs_the_same_however_many_logins_wait(store: SqliteOutbox, pat
             database.set_progress_handler(count, 10)
         steps = 0
         turn = store.waiting(GROUP, 5)
-        card = store.begin(turn, turn.rows, LEASE)
+        card = store.begin(turn, turn.rows, LEASE, FREE)
         assert card is not None
         assert store.settle(card, Verdict.sent(), 0.0)
         assert store.due(START)

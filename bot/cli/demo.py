@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
+from bot.pace import Pace
 from bot.cli import words
 from bot.cli.reading import read_one
 from bot.cli.running import say_told, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
 from bot.cli.wiring import Bot, wire
-from bot.config import Config, ConfigError, Destination, Pace, load
+from bot.config import Config, ConfigError, Destination, load
 from bot.config.destinations import destination
 from bot.config.keys import DestinationKeys
 from bot.config.mistakes import Mistakes

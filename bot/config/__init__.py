@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.pace import Pace
 from bot.routing import Routing
 from bot.secrets import SecretRef
 from formatters.base import Audience
@@ -25,16 +26,6 @@ class ConfigError(Exception):
         self.source = source
         self.mistakes = mistakes
         super().__init__("\n".join(mistakes))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """At most `messages` in `per` seconds, and `gap` seconds between two; shared by all destinations of `group`."""
-
-    messages: int
-    per: float
-    gap: float
-    group: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from bot.config import Config, Pace, RouteTest
+from bot.pace import Pace
+from bot.config import Config, RouteTest
 from bot.config.mistakes import Mistakes, Path, quoted, unknown
 from bot.config.overlap import implies, never
 from bot.events import Login, Person

@@ -11,7 +11,8 @@ from pydantic.errors import PydanticUserError
 
 import formatters
 from bot import senders
-from bot.config import GIVE_UP_AFTER, Destination, Digest, Pace
+from bot.pace import Pace
+from bot.config import GIVE_UP_AFTER, Destination, Digest
 from bot.config.keys import DestinationKeys, DigestKeys, PaceKeys
 from bot.config.mistakes import Mistakes, Path, looks_secret, unknown
 from bot.plugins import PluginError

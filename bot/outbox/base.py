@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.pace import Pace
 from bot.senders.base import Verdict
 
 SAID_KEPT_SECONDS = 21 * 24 * 3600.0
@@ -55,7 +56,8 @@ class Turn:
     """What a group has to do. `rows` are of one destination, oldest first; empty when there is nothing to begin now.
 
     `not_before` is the earliest time of the next begin: the pace, a Retry-After, or another caller's lease.
-    `died` says that `rows` are those of a card that was begun and never settled.
+    `died` says that `rows` are those of a card that was begun and never settled. `posted` are the times of the group's
+    latest posts, as far as its pace looks back.
     """
 
     group: str
@@ -63,17 +65,28 @@ class Turn:
     rows: tuple[Row, ...]
     not_before: float = 0.0
     died: bool = False
+    posted: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A card that this caller, and no other, may send until `lease_until`."""
+    """A card that this caller, and no other, may send until `lease_until`. `posted` ends with this card's own time."""
 
     group: str
     seq: int
     rows: tuple[Row, ...]
     begun_at: float
     lease_until: float
+    pace: Pace
+    posted: tuple[float, ...]
+
+    def settled_at(self, now: float, not_before: float) -> tuple[tuple[float, ...], float]:
+        """The group's posts and its next time, once this card was answered at `now`.
+
+        Paced from the answer, not from the beginning: whenever the provider took the card, it was before that.
+        """
+        posted = (*self.posted[:-1], now)
+        return posted, max(not_before, self.pace.after(posted))
 
 
 class Outbox(Protocol):
@@ -87,8 +100,10 @@ class Outbox(Protocol):
         destination that takes nothing holds up no other. First finishes a settled card whose rows were not swept.
         """
 
-    def begin(self, turn: Turn, rows: Sequence[Row], lease: float) -> Card | None:
+    def begin(self, turn: Turn, rows: Sequence[Row], lease: float, pace: Pace) -> Card | None:
         """Win the group for `lease` seconds: same seq, no live card, past not_before. None when another caller won.
+
+        The same write holds the `pace`: the group's next card has to wait, even if this caller dies here.
 
         `rows` are some or all of `turn.rows`; all of them, counted doubtful, when the turn's card died begun.
         """
@@ -142,10 +157,30 @@ class OutboxReader(Protocol):
     """What operators read; apart from the protocol that delivery lives by."""
 
     def status(self) -> list[DestinationStatus]:
-        """Every destination that ever had a row, by name."""
+        """Every destination that ever had a row, or is held, by name."""
 
     def dead_letters(self) -> Iterable[DeadLetter]:
         """What was given up, oldest first."""
 
     def next_due(self) -> float | None:
-        """When the next group has something to do (maybe in the past), None when nothing waits at all."""
+        """When the next group has something to do (maybe in the past), None when nothing waits that is not held."""
+
+
+class OutboxOperator(OutboxReader, Protocol):
+    """What operators turn."""
+
+    def hold(self, destination: str, group: str) -> None:
+        """Begin no more cards of `destination`, which is paced in `group`; what arrives meanwhile waits.
+
+        A card that was begun before is settled, and one that died begun is told again first.
+        """
+
+    def release(self, destination: str, group: str) -> None:
+        """Go on telling `destination`. Releasing what is not held is safe."""
+
+    def replay(self, letters: Sequence[DeadLetter], *, to: str | None, group: str) -> int:
+        """Let given-up logins wait again, for their own destination or `to`, paced in `group`. How many wait now.
+
+        Each leaves the given-up ones in the same step that makes it wait. Doubts are kept, tries start anew. For
+        `to`, a login that was already said there does not wait again; it leaves the given-up ones all the same.
+        """

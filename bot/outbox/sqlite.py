@@ -6,10 +6,11 @@ that took the write lock before it read, and is on the disk before it is answere
 transaction on an SSD): what was kept outlives a power cut, not only the process.
 """
 
+import json
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from bot.clock import Clock
 from bot.outbox.base import SAID_KEPT_SECONDS, Card, DeadLetter, DestinationStatus, OutboxError, Row, Turn
+from bot.pace import Pace
 from bot.senders.base import Outcome, Verdict
 
 BUSY_SECONDS = 5.0
@@ -39,13 +41,15 @@ CREATE TABLE IF NOT EXISTS pace_groups (
     begun_at REAL,
     lease_until REAL,
     settled_seq INTEGER,
-    settled_as TEXT
+    settled_as TEXT,
+    posted TEXT NOT NULL DEFAULT '[]'
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS destinations (
     name TEXT PRIMARY KEY,
     "group" TEXT NOT NULL,
     last_verdict TEXT NOT NULL DEFAULT '',
-    last_reason TEXT NOT NULL DEFAULT ''
+    last_reason TEXT NOT NULL DEFAULT '',
+    held INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS waiting (
     position INTEGER PRIMARY KEY,
@@ -110,7 +114,7 @@ NEXT_DESTINATION = """
 SELECT name FROM (
     SELECT name, (SELECT MAX(kept_at, COALESCE(last_try, kept_at)) FROM waiting
                   WHERE "group" = :group AND destination = name ORDER BY kept_at, position LIMIT 1) AS since
-    FROM destinations)
+    FROM destinations WHERE NOT held)
 WHERE since IS NOT NULL ORDER BY since, name LIMIT 1
 """
 
@@ -123,7 +127,8 @@ SELECT * FROM waiting WHERE "group" = ? AND card = ? ORDER BY kept_at, position
 """
 
 BEGIN = """
-UPDATE pace_groups SET seq = seq + 1, begun_at = :now, lease_until = :now + :lease
+UPDATE pace_groups SET seq = seq + 1, begun_at = :now, lease_until = :now + :lease,
+                       posted = :posted, not_before = MAX(not_before, :not_before)
 WHERE name = :group AND seq = :seq AND not_before <= :now AND (lease_until IS NULL OR lease_until <= :now)
 """
 
@@ -134,7 +139,7 @@ WHERE "group" = :group AND card = :seq
 """
 
 SETTLE = """
-UPDATE pace_groups SET seq = seq + 1, not_before = :not_before, begun_at = NULL, lease_until = NULL,
+UPDATE pace_groups SET seq = seq + 1, not_before = :not_before, begun_at = NULL, lease_until = NULL, posted = :posted,
                        settled_seq = :seq, settled_as = :outcome
 WHERE name = :group AND seq = :seq AND lease_until IS NOT NULL
 """
@@ -181,12 +186,13 @@ DELETE FROM said WHERE (destination, event_id) IN (
 
 BUSY_GROUPS = """
 SELECT name, MAX(not_before, COALESCE(lease_until, 0)) AS next,
-       (SELECT MIN(kept_at) FROM waiting WHERE "group" = name) AS oldest
-FROM pace_groups WHERE oldest IS NOT NULL ORDER BY oldest, name
+       (SELECT MIN(kept_at) FROM waiting w WHERE w."group" = p.name
+        AND (w.card = p.seq OR destination NOT IN (SELECT name FROM destinations WHERE held))) AS oldest
+FROM pace_groups p WHERE oldest IS NOT NULL ORDER BY oldest, name
 """
 
 STATUS = """
-SELECT name AS destination, "group", last_verdict, last_reason,
+SELECT name AS destination, "group", last_verdict, last_reason, held,
        (SELECT NULLIF(not_before, 0) FROM pace_groups WHERE name = "group") AS not_before,
        (SELECT COUNT(*) FROM waiting WHERE destination = d.name) AS waiting,
        (SELECT MIN(kept_at) FROM waiting WHERE destination = d.name) AS oldest,
@@ -196,6 +202,24 @@ SELECT name AS destination, "group", last_verdict, last_reason,
      + (SELECT COALESCE(SUM(doubts), 0) FROM said WHERE destination = d.name)
      + (SELECT COALESCE(SUM(doubts), 0) FROM given_up WHERE destination = d.name) AS doubts
 FROM destinations d ORDER BY name
+"""
+
+HOLD = """
+INSERT INTO destinations (name, "group", held) VALUES (:name, :group, :held)
+ON CONFLICT (name) DO UPDATE SET held = excluded.held
+"""
+
+REPLAY = """
+INSERT INTO waiting (destination, event_id, "group", login, why, kept_at,
+                     tries, doubts, first_try, last_try, last_reason)
+SELECT :to, event_id, :group, login, why, :now, 0, doubts, NULL, NULL, 'replayed: ' || reason
+FROM given_up g WHERE destination = :destination AND event_id = :event_id
+  AND NOT EXISTS (SELECT 1 FROM said WHERE destination = :to AND event_id = g.event_id)
+ON CONFLICT (destination, event_id) DO NOTHING
+"""
+
+REPLAYED = """
+DELETE FROM given_up WHERE destination = :destination AND event_id = :event_id
 """
 
 DEAD_LETTERS = """
@@ -220,15 +244,7 @@ class SqliteOutbox:
         if not rows:
             return 0
         with self._changing() as database:
-            database.executemany(
-                "INSERT INTO pace_groups (name) VALUES (?) ON CONFLICT DO NOTHING",
-                sorted({(row.group,) for row in rows}),
-            )
-            database.executemany(
-                'INSERT INTO destinations (name, "group") VALUES (?, ?)'
-                ' ON CONFLICT (name) DO UPDATE SET "group" = excluded."group"',
-                sorted({row.destination: row.group for row in rows}.items()),
-            )
+            _make_known(database, {row.destination: row.group for row in rows})
             return database.executemany(
                 KEEP, [{name: getattr(row, name) for name in ROW_FIELDS} for row in rows]
             ).rowcount
@@ -238,24 +254,26 @@ class SqliteOutbox:
             state = database.execute("SELECT * FROM pace_groups WHERE name = ?", (group,)).fetchone()
             if state is None:
                 return Turn(group=group, seq=0, rows=())
-            seq, not_before = state["seq"], state["not_before"]
+            seq, not_before, posted = state["seq"], state["not_before"], tuple(json.loads(state["posted"]))
             if state["lease_until"] is not None:
                 if self._clock.now() < state["lease_until"]:
                     return Turn(group=group, seq=seq, rows=(), not_before=max(not_before, state["lease_until"]))
                 if begun := _rows(database.execute(ROWS_ON_CARD, (group, seq))):
-                    return Turn(group=group, seq=seq, rows=begun, not_before=not_before, died=True)
+                    return Turn(group=group, seq=seq, rows=begun, not_before=not_before, died=True, posted=posted)
             chosen = database.execute(NEXT_DESTINATION, {"group": group}).fetchone()
             rows = _rows(database.execute(OLDEST_ROWS, (group, chosen["name"], limit))) if chosen else ()
-            return Turn(group=group, seq=seq, rows=rows, not_before=not_before)
+            return Turn(group=group, seq=seq, rows=rows, not_before=not_before, posted=posted)
 
-    def begin(self, turn: Turn, rows: Sequence[Row], lease: float) -> Card | None:
+    def begin(self, turn: Turn, rows: Sequence[Row], lease: float, pace: Pace) -> Card | None:
         if not rows:
             return None
         now, group, seq = self._clock.now(), turn.group, turn.seq
+        posted = pace.remember((*turn.posted, now))
+        facts = {"group": group, "seq": seq, "now": now, "lease": lease}
+        facts |= {"posted": json.dumps(posted), "not_before": pace.after(posted)}
         with self._changing() as database:
             last = database.execute("SELECT begun_at FROM pace_groups WHERE name = ?", (group,)).fetchone()
-            won = database.execute(BEGIN, {"group": group, "seq": seq, "now": now, "lease": lease}).rowcount
-            if not won:
+            if not database.execute(BEGIN, facts).rowcount:
                 return None
             if not database.execute(DOUBT, {"group": group, "seq": seq, "begun_at": last["begun_at"]}).rowcount:
                 database.executemany(
@@ -263,12 +281,21 @@ class SqliteOutbox:
                     [(seq + 1, row.destination, row.event_id, group) for row in rows],
                 )
             begun = _rows(database.execute(ROWS_ON_CARD, (group, seq + 1)))
-        return Card(group=group, seq=seq + 1, rows=begun, begun_at=now, lease_until=now + lease)
+        return Card(
+            group=group,
+            seq=seq + 1,
+            rows=begun,
+            begun_at=now,
+            lease_until=now + lease,
+            pace=pace,
+            posted=posted,
+        )
 
     def settle(self, card: Card, verdict: Verdict, not_before: float) -> bool:
         now = self._clock.now()
+        posted, not_before = card.settled_at(now, not_before)
         facts = {"group": card.group, "seq": card.seq, "begun_at": card.begun_at, "now": now, "not_before": not_before}
-        facts |= {"outcome": verdict.outcome.value, "reason": verdict.reason}
+        facts |= {"outcome": verdict.outcome.value, "reason": verdict.reason, "posted": json.dumps(posted)}
         with self._changing() as database:
             if not database.execute(SETTLE, facts).rowcount:
                 return _settled_before(database, facts)
@@ -287,11 +314,31 @@ class SqliteOutbox:
 
     def status(self) -> list[DestinationStatus]:
         with self._reading() as database:
-            return [DestinationStatus(**row) for row in database.execute(STATUS)]
+            return [DestinationStatus(**{**row, "held": bool(row["held"])}) for row in database.execute(STATUS)]
 
     def dead_letters(self) -> list[DeadLetter]:
         with self._reading() as database:
             return [DeadLetter(**row) for row in database.execute(DEAD_LETTERS)]
+
+    def hold(self, destination: str, group: str) -> None:
+        with self._changing() as database:
+            database.execute(HOLD, {"name": destination, "group": group, "held": 1})
+
+    def release(self, destination: str, group: str) -> None:
+        with self._changing() as database:
+            database.execute(HOLD, {"name": destination, "group": group, "held": 0})
+
+    def replay(self, letters: Sequence[DeadLetter], *, to: str | None, group: str) -> int:
+        now = self._clock.now()
+        with self._changing() as database:
+            targets = sorted({to or letter.destination for letter in letters})
+            _make_known(database, dict.fromkeys(targets, group))
+            waiting = 0
+            for letter in letters:
+                facts = {"destination": letter.destination, "event_id": letter.event_id, "now": now, "group": group}
+                waiting += database.execute(REPLAY, facts | {"to": to or letter.destination}).rowcount
+                database.execute(REPLAYED, facts)
+            return waiting
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
@@ -353,6 +400,19 @@ class SqliteOutbox:
             database.executescript(SCHEMA)
         with suppress(sqlite3.OperationalError):  # another process is switching the file right now: that holds for all
             database.execute("PRAGMA journal_mode = WAL")
+
+
+def _make_known(database: sqlite3.Connection, groups: Mapping[str, str]) -> None:
+    """Let there be a row for each destination and for its pace group."""
+    database.executemany(
+        "INSERT INTO pace_groups (name) VALUES (?) ON CONFLICT DO NOTHING",
+        sorted({(group,) for group in groups.values()}),
+    )
+    database.executemany(
+        'INSERT INTO destinations (name, "group") VALUES (?, ?)'
+        ' ON CONFLICT (name) DO UPDATE SET "group" = excluded."group"',
+        sorted(groups.items()),
+    )
 
 
 def _rows(found: sqlite3.Cursor) -> tuple[Row, ...]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from bot.outbox.sqlite import SqliteOutbox
 from bot.senders.base import Verdict
 from tests.support.clock import FakeClock
-from tests.support.outbox_stores import make_row
+from tests.support.outbox_stores import FREE, make_row
 
 LEASE = 30.0
 
@@ -26,7 +26,7 @@ def tell_all(store: SqliteOutbox, folder: Path) -> None:
     """Until nothing waits: while the other has a live card, there is nothing to do but to look again."""
     while store.next_due() is not None:
         turn = store.waiting("ops-group", 3)
-        card = store.begin(turn, turn.rows, LEASE)
+        card = store.begin(turn, turn.rows, LEASE, FREE)
         if card is None:
             time.sleep(0.001)
             continue
@@ -36,7 +36,7 @@ def tell_all(store: SqliteOutbox, folder: Path) -> None:
 
 def die_begun(store: SqliteOutbox, folder: Path) -> None:
     turn = store.waiting("ops-group", 3)
-    assert store.begin(turn, turn.rows, LEASE) is not None
+    assert store.begin(turn, turn.rows, LEASE, FREE) is not None
     os._exit(9)
 
 

@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.clock import Clock
-from bot.outbox.base import Outbox, OutboxReader, Row
+from bot.outbox.base import Outbox, OutboxOperator, Row
 from bot.outbox.sqlite import SqliteOutbox
+from bot.pace import Pace
 from tests.support.clock import START
 
+FREE = Pace(messages=1000, per=0.0, gap=0.0, group="ops-group")
+"""No pace at all."""
 
-class Store(Outbox, OutboxReader, Protocol):
-    """What delivery lives by and what operators read, in one object."""
+
+class Store(Outbox, OutboxOperator, Protocol):
+    """What delivery lives by and what operators read and turn, in one object."""
 
 
 STORES: dict[str, Callable[[Path, Clock], Store]] = {
