@@ -32,9 +32,9 @@ class EmailFormatter:
         return {"subject": _subject(logins), "text": "\n".join(_lines(content)) + "\n", "data": _data(logins)}
 
     def weigh(self, payload: Payload) -> Weight:
-        """As SNS gets it: the text for mail and as the default, the JSON as text for queues and functions."""
-        forms = {"default": payload["text"], "email": payload["text"], "sqs": json.dumps(payload["data"])}
-        return Weight(len(json.dumps(forms)), MAX_MESSAGE, "bytes")
+        """As SNS gets it: the text for mailboxes, and for everybody else the JSON, as text inside JSON."""
+        forms = {"default": json.dumps(payload["data"], ensure_ascii=False), "email": payload["text"]}
+        return Weight(len(json.dumps(forms, ensure_ascii=False).encode()), MAX_MESSAGE, "bytes")
 
 
 def escape(text: str) -> str:
@@ -77,19 +77,19 @@ def _lines(content: Content) -> Iterator[str]:
         yield from _wrapped(note)
     yield ""
     for fact in content.facts:
-        yield from _wrapped(f"{fact.label}: {fact.text}")
+        yield from _wrapped(f"{fact.label}: {fact.text}", indent="  ")
     for group in content.groups:
         yield ""
         if group.title:
             yield from _wrapped(group.title)
         for row in group.rows:
-            yield from _wrapped(f"- {row.who}  {row.text}")
+            yield from _wrapped(f"- {row.who}  {row.text}", indent="  ")
     if content.link:
         yield from ("", f"{content.link.label}:", content.link.url)
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(escape(text), LINE, subsequent_indent="  ", break_on_hyphens=False)
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(escape(text), LINE, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _data(logins: Sequence[Login]) -> dict[str, Any]:

@@ -12,13 +12,10 @@ from typing import Any, ClassVar
 from bot.events import Login
 from formatters.base import Audience, Payload, Weight
 from formatters.content import Content, Fact, Group, Row, tell
-from formatters.text import cut, units
+from formatters.text import units
 
 MAX_MESSAGE = 13_000
 """Characters of all strings together. Slack documents no total, and refuses near 13,200 (msg_blocks_too_long)."""
-MAX_HEADER = 150
-MAX_TEXT_OBJECT = 3_000
-"""https://docs.slack.dev/reference/block-kit/blocks"""
 RICH_TEXT_FULL = 2_500
 """A rich text block takes no more rows beyond these characters; at most 6 such blocks, of 50, make a full message."""
 
@@ -48,7 +45,7 @@ def escape(text: str) -> str:
 
 
 def _header(content: Content) -> dict[str, Any]:
-    return {"type": "header", "text": _plain(cut(content.headline, MAX_HEADER))}
+    return {"type": "header", "text": _plain(content.headline)}
 
 
 def _facts(facts: Sequence[Fact]) -> dict[str, Any]:
@@ -90,7 +87,7 @@ def _footer(content: Content) -> Iterator[dict[str, Any]]:
     if line:
         yield {"type": "context", "elements": [{"type": "mrkdwn", "text": line}]}
     if content.notes:
-        yield {"type": "context", "elements": [_plain(cut("\n".join(content.notes), MAX_TEXT_OBJECT))]}
+        yield {"type": "context", "elements": [_plain("\n".join(content.notes))]}
 
 
 def _own_time(content: Content) -> str:

@@ -24,7 +24,7 @@ _LONGEST_CLUSTER = 32
 
 def clean(text: str) -> str:
     """One line of visible characters; any white space, line breaks too, becomes one space."""
-    if not (text.isascii() and text.isprintable()):
+    if not (text.isprintable() and _BLANKS.isdisjoint(text)):
         text = text.encode("utf-8", "replace").decode()
         text = "".join(_visible(text, at) for at in range(len(text)))
     return " ".join(text.split())
@@ -47,7 +47,7 @@ def cut(text: str, limit: int) -> str:
 
 def units(text: str) -> int:
     """Length in UTF-16 units: as Slack's and Teams' own JavaScript counts, so an emoji is two."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def show(text: str, limit: int) -> str:
@@ -93,7 +93,7 @@ def _fitting(text: str, limit: int) -> int:
     """How many characters from the left fit into `limit` units."""
     used = 0
     for count, character in enumerate(text):
-        used += units(character)
+        used += 2 if character > "\uffff" else 1
         if used > limit:
             return count
     return len(text)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from formatters.text import clean, cut, show, units
 from tests.support import untrusted
 
-examples = settings(max_examples=200, derandomize=True, deadline=None)
+examples = settings(max_examples=80, derandomize=True, deadline=None)
 
 
 @pytest.mark.parametrize(

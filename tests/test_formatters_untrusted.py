@@ -24,7 +24,7 @@ FORMATTERS = [formatter_class(name)() for name in REGISTRY]
 AUDIENCES = st.builds(Audience, st.sampled_from(sorted(LANGUAGES)), st.sampled_from(["UTC", "Asia/Kathmandu"]))
 SENTENCE = {"en": "{who} logged in", "ja": "{who} がログインしました"}
 
-examples = settings(max_examples=60, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @examples

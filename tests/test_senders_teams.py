@@ -95,7 +95,7 @@ def test_a_header_that_is_none_is_not_sent(teams: Provider, value: str, monkeypa
     monkeypatch.setenv("KEY", value)
     verdict = send(teams, headers={"X-Api-Key": SecretRef("env", "KEY")})
     assert (verdict.blames, teams.requests) == ("destination", ())
-    assert verdict.reason == "env:KEY: the header X-Api-Key must be one line of ASCII"
+    assert verdict.reason == "Teams was not asked: the header X-Api-Key must be one line of ASCII; look at its secret"
 
 
 DEAD_URLS = {

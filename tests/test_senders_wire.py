@@ -92,6 +92,7 @@ NO_URLS = {
     "an escape in the host": "https://hooks%2eexample/secret",
     "an empty label": "https://hooks..example/secret",
     "an address that is none": "https://[:::1]/secret",
+    "a label too long for a host": f"https://{'a' * 64}.hooks.example/secret",
     "a label too long": f"https://{'ü' * 64}.example/secret",
 }
 
@@ -341,8 +342,9 @@ class TestAProxy:
         assert "Proxy-Authorization: Basic bWU6cEBzcw==" in tunnel.asked
         assert "secret" not in tunnel.asked
 
-    def test_that_says_no_took_nothing(self, tunnel: Tunnel) -> None:
-        tunnel.answer = b"HTTP/1.1 407 Who are you, p@ss?\r\n\r\n"
+    @pytest.mark.parametrize("answer", [b"HTTP/1.1 407 Who are you, p@ss?\r\n\r\n", b"no HTTP\r\n\r\n"])
+    def test_that_says_no_took_nothing(self, tunnel: Tunnel, answer: bytes) -> None:
+        tunnel.answer = answer
         tunnel.start()
         with pytest.raises(NoAnswerError) as caught:
             post("https://hooks.example/secret")

@@ -367,12 +367,24 @@ def test_a_name_of_yesterday_is_better_than_none(people: WorkSpacesPeople, fleet
     assert person(people, at()) == Person(name="alice")
 
 
-def test_a_failed_look_up_is_one_log_line_without_names(
-    people: WorkSpacesPeople, fleet: Fleet, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            refusal("AccessDeniedException"),
+            ("denied", "AccessDeniedException: the bot's role needs workspaces:DescribeWorkspaces there"),
+        ),
+        (refusal("ValidationException"), ("unreachable", "ValidationException")),
+        (THROTTLED, ("throttled", "ThrottlingException")),
+        (Answer(how=How.CLOSE), ("unreachable", "ConnectionClosedError")),
+    ],
+    ids=["denied", "refused", "throttled", "closed"],
+)
+def test_a_failed_look_up_is_one_log_line_without_names_or_the_providers_words(
+    people: WorkSpacesPeople, fleet: Fleet, caplog: pytest.LogCaptureFixture, answer: Answer, told: tuple[str, str]
 ) -> None:
-    fleet.script(refusal("AccessDeniedException"))
+    fleet.script(answer)
     with caplog.at_level(logging.DEBUG, logger="bot"):
-        people.name([at(f"ws-desk{number:05}") for number in range(60)], until=0.0)
         people.name([at(f"ws-desk{number:05}") for number in range(60)], until=0.0)
     (record,) = caplog.records
     assert (record.levelname, record.name) == ("WARNING", "bot.users")
@@ -380,8 +392,8 @@ def test_a_failed_look_up_is_one_log_line_without_names(
         "account": "123456789012",
         "region": "eu-west-1",
         "workspaces": 60,
-        "gap": "denied",
-        "reason": "AccessDeniedException: the bot's role needs workspaces:DescribeWorkspaces there",
+        "gap": told[0],
+        "reason": told[1],
     }
 
 

@@ -105,10 +105,11 @@ def check(url: str, *, what: str, own: Iterable[str], trusted: Iterable[str]) ->
 
 def post(url: str, body: bytes, headers: Mapping[str, str], *, service: str, deadline: Deadline) -> Answer:
     """Post `body` once. `service` is the provider's name in reasons. Raises NoAnswerError."""
+    _check_headers(headers, service)
     with closing(_Connection(Address.parse(url), deadline)) as connection:
         try:
             connection.connect()
-        except OSError as error:
+        except (OSError, HTTPException) as error:
             verdict = _unreached(service, error)
         else:
             try:
@@ -118,6 +119,14 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, service: str, dea
             except (OSError, HTTPException) as error:
                 verdict = Verdict.unsure(f"{service} was sent the card and broke off ({type(error).__name__})")
     raise NoAnswerError(verdict)
+
+
+def _check_headers(headers: Mapping[str, str], service: str) -> None:
+    """http.client would refuse them too, and repeat the value, which is a secret as a rule."""
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            problem = f"{service} was not asked: the header {name} must be one line of ASCII; look at its secret"
+            raise NoAnswerError(Verdict.dead(problem, blames="destination"))
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:
@@ -247,7 +256,7 @@ def _looked_up(host: str, port: int) -> list[Any]:
     return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
 
 
-def _unreached(service: str, error: OSError) -> Verdict:
+def _unreached(service: str, error: Exception) -> Verdict:
     """Nothing was posted. Whether waiting helps is the question."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return Verdict.dead(f"{service} has no certificate to trust: {error.verify_message}", blames="destination")
@@ -257,7 +266,8 @@ def _unreached(service: str, error: OSError) -> Verdict:
         return Verdict.again(f"{service} was not reached in time")
     if isinstance(error, ssl.SSLError):
         return Verdict.again(f"{service} was not reached: no TLS came about")
-    return Verdict.again(f"{service} was not reached: {os.strerror(error.errno) if error.errno else 'no way through'}")
+    number = getattr(error, "errno", None)  # a proxy that says no, or talks nonsense, has none
+    return Verdict.again(f"{service} was not reached: {os.strerror(number) if number else 'no way through'}")
 
 
 @dataclass(frozen=True, slots=True)
