@@ -9,12 +9,12 @@ from textwrap import dedent
 import pytest
 import yaml
 
-from bot.pace import Pace
 from bot.config import Config, ConfigError, Digest, load, page
 from bot.config.file import understand
 from bot.config.keys import duration
 from bot.config.mistakes import Mistakes
 from bot.config.page import read_page
+from bot.pace import Pace
 from bot.routing import Directory
 from formatters.base import Audience
 from tests.support.logins import make_login

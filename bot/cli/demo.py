@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from bot.pace import Pace
 from bot.cli import words
 from bot.cli.reading import read_one
 from bot.cli.running import say_told, see_through, stopping
@@ -22,6 +21,7 @@ from bot.config.keys import DestinationKeys
 from bot.config.mistakes import Mistakes
 from bot.delivery import Told
 from bot.events import Login
+from bot.pace import Pace
 from bot.routing import Decision, Routing
 from bot.senders.base import Outcome
 from bot.senders.console import ConsoleSender

@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from bot.pace import Pace
 from bot.config import Config, RouteTest
 from bot.config.mistakes import Mistakes, Path, quoted, unknown
 from bot.config.overlap import implies, never
 from bot.events import Login, Person
+from bot.pace import Pace
 from bot.routing import Decision, Route
 
 

@@ -11,10 +11,10 @@ from pydantic.errors import PydanticUserError
 
 import formatters
 from bot import senders
-from bot.pace import Pace
 from bot.config import GIVE_UP_AFTER, Destination, Digest
 from bot.config.keys import DestinationKeys, DigestKeys, PaceKeys
 from bot.config.mistakes import Mistakes, Path, looks_secret, unknown
+from bot.pace import Pace
 from bot.plugins import PluginError
 from bot.secrets import SCHEMES
 from bot.senders.base import Sender

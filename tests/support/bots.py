@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bot.pace import Pace
 from bot.aws import Aws
 from bot.config import Config, Destination, Digest
 from bot.delivery import Told
 from bot.events import Login, NamedAfter, NameGap, Person
 from bot.outbox.sqlite import SqliteOutbox
+from bot.pace import Pace
 from bot.pipeline import Intake, Pipeline
 from bot.routing import Directory, Routing
 from bot.secrets import Secrets
