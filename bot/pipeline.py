@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from bot.clock import Clock
 from bot.config import Config
-from bot.delivery import Delivery, Told
+from bot.delivery import CALL_WAIT, Delivery, Told
 from bot.events import Login, RefusedError, parse
 from bot.outbox.base import Outbox, OutboxError, Row
 from bot.routing import Decision
@@ -78,9 +78,12 @@ class Pipeline:
         return self._keep(routed)
 
     def tell(self, *, until: float) -> list[Told]:
-        """Tell every group that has something to do, side by side, until `until` is near. Never raises."""
+        """Tell every group that has something to do now or in a moment, side by side, until `until` is near.
+
+        Never raises.
+        """
         try:
-            groups = self._outbox.due(self._clock.now())
+            groups = self._outbox.due(self._clock.now() + CALL_WAIT)
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"reason": str(error)}})  # noqa: TRY400 - says it all
             return []

@@ -69,6 +69,17 @@ def test_a_long_retry_after_is_left_to_the_clock_and_seen_by_every_copy(bot: Bot
     assert channel.event_ids == ["event-1", "event-1"]
 
 
+def test_what_comes_in_while_a_channel_is_held_for_a_moment_is_told_in_the_same_call(
+    bot: Bot, channel: Channel
+) -> None:
+    channel.answers = [Verdict.again("429", after=1.5)]
+    bot.take_in(event_of(1))
+    assert bot.tell(seconds=3.0) == ["ops again"]
+    bot.take_in(event_of(2))
+    assert bot.tell() == ["ops sent", "ops sent"]
+    assert bot.clock.slept == [1.5]
+
+
 @pytest.mark.parametrize(
     ("verdicts", "pauses"),
     [
