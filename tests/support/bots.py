@@ -46,7 +46,7 @@ def destination(name: str, channel: Channel, **different: Any) -> Destination:
         "type": "tests.support.channel:ScriptedSender",
         "settings": ChannelSettings(channel=channel),
         "formatter": "tests.support.channel:IdsFormatter",
-        "pace": Pace(messages=1000, per=1.0, gap=0.0, group=name),
+        "pace": Pace(messages=1000, per=0.0, gap=0.0, group=name),
         "digest": Digest(over=3),
     }
     return Destination(**(usual | different))
