@@ -28,8 +28,11 @@ CALL_GAP_SECONDS = 0.5
 """Practitioners report throttling near two calls a second for an account and region; AWS publishes no quota."""
 
 ASKABLE = re.compile(r"ws-[0-9a-z]{8,63}")
-"""AWS's own pattern of a WorkSpace id. One id outside it makes AWS refuse the whole call with its neighbours, and no
-WorkSpace can be asked for by such an id: it is not sent (AWS's sample event holds one, `ws-xyskdga`)."""
+"""AWS's own pattern of a WorkSpace id. One id outside it (AWS's sample event holds one, `ws-xyskdga`) may make AWS
+refuse a whole call: such an id is asked for alone, after all others."""
+
+REFUSED_IDS = frozenset({"ValidationException", "InvalidParameterValuesException"})
+"""AWS's codes for ids that it will not even look up."""
 
 NO_USER = "[UNDEFINED]"  # what AWS says of a WorkSpace that belongs to no one user
 
@@ -106,7 +109,7 @@ class WorkSpacesPeople:
         unasked: dict[Place, dict[str, None]] = {}
         for place, workspace_id in map(_desk, logins):
             _, fresh_until = self._known.get((place, workspace_id), (None, 0.0))
-            if now >= fresh_until and ASKABLE.fullmatch(workspace_id):
+            if now >= fresh_until:
                 unasked.setdefault(place, {})[workspace_id] = None
         return {place: list(ids) for place, ids in unasked.items()}
 
@@ -124,16 +127,16 @@ class WorkSpacesPeople:
         gap, ends = self._troubled.get(place, (None, 0.0))
         if gap is not None and self._clock.now() < ends:
             return gap
-        for start in range(0, len(ids), IDS_A_CALL):
-            if start and self._clock.now() + CALL_GAP_SECONDS > until:
+        for number, some in enumerate(_calls(ids)):
+            if number and self._clock.now() + CALL_GAP_SECONDS > until:
                 trouble: Trouble | None = Trouble(
                     NameGap.THROTTLED, "more unknown WorkSpaces than the time allows calls"
                 )
             else:
-                trouble = self._ask(place, ids[start : start + IDS_A_CALL], until)
+                trouble = self._ask(place, some, until)
             if trouble is not None:
                 self._troubled[place] = trouble.gap, self._clock.now() + TROUBLE_SECONDS[trouble.gap]
-                _warn(place, len(ids) - start, trouble)
+                _warn(place, len(ids), trouble)
                 return trouble.gap
         return None
 
@@ -146,6 +149,9 @@ class WorkSpacesPeople:
                 found = self._describe(place, ids)
             except Exception as error:  # noqa: BLE001 - whatever fails here, the login goes on without a name
                 trouble = _trouble(error)
+                if trouble.reason in REFUSED_IDS and not ASKABLE.fullmatch(ids[0]):
+                    self._remember(place, ids, {})
+                    return None
             else:
                 self._remember(place, ids, found)
                 return None
@@ -190,6 +196,14 @@ class ListedPeople:
             replace(login, person=self._people.get(login.workspace_id) or _nobody(login.workspace_id))
             for login in logins
         ]
+
+
+def _calls(ids: Sequence[str]) -> Iterator[list[str]]:
+    """The ids of each call: 25 together, and each odd one alone at the end."""
+    usual = [id_ for id_ in ids if ASKABLE.fullmatch(id_)]
+    for start in range(0, len(usual), IDS_A_CALL):
+        yield usual[start : start + IDS_A_CALL]
+    yield from ([id_] for id_ in ids if not ASKABLE.fullmatch(id_))
 
 
 def _desk(login: Login) -> Desk:

@@ -94,7 +94,7 @@ def _own_time(content: Content) -> str:
     if content.instant is None:
         return ""
     form = content.phrases.own_time.format(date="{date_short_pretty}", time="{time}")
-    fallback = f"{content.instant:%Y-%m-%d %H:%M:%S} UTC"
+    fallback = content.phrases.own_time.format(date=f"{content.instant:%Y-%m-%d}", time=f"{content.instant:%H:%M} UTC")
     return f"<!date^{int(content.instant.timestamp())}^{form}|{fallback}>"
 
 

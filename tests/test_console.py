@@ -227,7 +227,7 @@ JSON = st.recursive(
 )
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(derandomize=True, max_examples=60, deadline=None)
 @given(
     payload=st.dictionaries(st.sampled_from(["blocks", "attachments", "@type", "type", "subject"]), JSON),
     title=st.text(),

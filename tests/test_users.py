@@ -229,12 +229,24 @@ def test_desks_of_another_account_are_asked_for_apart(people: WorkSpacesPeople, 
     "odd", ["ws-xyskdga", "WS-ALICE0001", "ws-alice0001\n", "wsx", "ws-" + "a" * 64, "ws-ünïcode1", "*"]
 )
 def test_an_odd_id_is_unknown_and_costs_its_neighbours_nothing(
-    people: WorkSpacesPeople, fleet: Fleet, odd: str
+    people: WorkSpacesPeople, fleet: Fleet, clock: FakeClock, odd: str
 ) -> None:
-    strange, alice = people.name([at(odd), at(ALICE)], until=0.0)
-    assert strange.person == Person(name=odd, named_after=NamedAfter.ID, gap=NameGap.UNKNOWN)
-    assert alice.user == "alice"
-    assert fleet.calls == [[ALICE]]
+    for _ in range(2):
+        strange, alice = people.name([at(odd), at(ALICE)], until=clock.now() + 20)
+        assert strange.person == Person(name=odd, named_after=NamedAfter.ID, gap=NameGap.UNKNOWN)
+        assert alice.user == "alice"
+    assert fleet.calls == [[ALICE], [odd]]
+
+
+def test_the_id_of_awss_own_sample_event_is_asked_for(people: WorkSpacesPeople, fleet: Fleet, clock: FakeClock) -> None:
+    fleet.desks["ws-xyskdga"] = {"UserName": "sample"}
+    fleet.rule = lambda request: Answer(
+        200,
+        json.dumps({"Workspaces": [{"WorkspaceId": id_} | fleet.desks[id_] for id_ in request.json["WorkspaceIds"]]}),
+    )
+    named = people.name([at("ws-xyskdga"), at(ALICE)], until=clock.now() + 20)
+    assert [login.user for login in named] == ["sample", "alice"]
+    assert fleet.calls == [[ALICE], ["ws-xyskdga"]]
 
 
 # Amazon WorkSpaces in trouble

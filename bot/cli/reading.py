@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
-from typing import Any
+from typing import Any, BinaryIO
 
 from bot.cli.show import Mistake
 
@@ -47,21 +47,21 @@ class Inbox:
     """What a second thread has read so far: a slow pipe holds up no login that is already here."""
 
     def __init__(self, found: Iterable[Found]) -> None:
-        self._queue: Queue[Found | Mistake | None] = Queue(maxsize=4 * BATCH)
+        self._queue: Queue[Found | Exception | None] = Queue(maxsize=4 * BATCH)
         self._found = found
-        self._mistake: Mistake | None = None
+        self._failure: Exception | None = None
         self.ended = False
         Thread(target=self._read, daemon=True).start()
 
     def batch(self, wait: float) -> list[Found]:
         """All that is here, at most BATCH; waits up to `wait` seconds for the first.
 
-        Raises the reader's Mistake once all that stood before it was handed out.
+        Raises what the reader raised, a Mistake mostly, once all that stood before it was handed out.
         """
-        if self._mistake is not None:
-            raise self._mistake
+        if self._failure is not None:
+            raise self._failure
         batch: list[Found] = []
-        while not self.ended and self._mistake is None and len(batch) < BATCH:
+        while not self.ended and self._failure is None and len(batch) < BATCH:
             try:
                 item = self._queue.get(timeout=wait) if not batch and wait > 0 else self._queue.get_nowait()
             except Empty:
@@ -69,7 +69,7 @@ class Inbox:
             if isinstance(item, Found):
                 batch.append(item)
             else:
-                self.ended, self._mistake = item is None, item
+                self.ended, self._failure = item is None, item
         return batch
 
     def _read(self) -> None:
@@ -77,8 +77,8 @@ class Inbox:
             for each in self._found:
                 self._queue.put(each)
             self._queue.put(None)
-        except Mistake as mistake:
-            self._queue.put(mistake)
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits for what was read
+            self._queue.put(error)
 
 
 def _read(path: str) -> Iterator[Found]:
@@ -98,7 +98,7 @@ def _read_text(source: str, text: str) -> Iterator[Found]:
 
 def _read_lines() -> Iterator[Found]:
     """One event a line, as they come; what opens with a lone bracket is a document over many lines."""
-    lines = (_decoded(line) for line in sys.stdin.buffer)
+    lines = (_decoded(line) for line in _stdin())
     first = next(lines, "")
     if first.strip() in ("{", "["):
         return _read_text(INPUT, first + "".join(lines))
@@ -128,9 +128,15 @@ def _each(place: str, value: Any) -> Iterator[Found]:
 
 def _bytes(path: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if path == STANDARD_INPUT else Path(path).read_bytes()
+        return _stdin().read() if path == STANDARD_INPUT else Path(path).read_bytes()
     except OSError as error:
         raise Mistake(f"{path} can't be read: {(error.strerror or 'no such file').lower()}") from None
+
+
+def _stdin() -> BinaryIO:
+    if sys.stdin is None:
+        raise Mistake("standard input is closed; pipe events in, or name a file")
+    return sys.stdin.buffer
 
 
 def _decoded(data: bytes) -> str:

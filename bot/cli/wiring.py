@@ -40,7 +40,6 @@ def wire(config: Config, *, state: str, users: str, on_told: Callable[[Told], No
     if os.environ.get("LOG_LEVEL"):
         logs.set_up(os.environ["LOG_LEVEL"].upper())
     clock = SystemClock()
-    Path(state).absolute().parent.mkdir(parents=True, exist_ok=True)
     outbox = SqliteOutbox(state, clock)
     reach = tools(config)
     people: People = listed(users) if users else WorkSpacesPeople(reach.aws, clock)
