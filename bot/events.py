@@ -70,7 +70,8 @@ class Login:
     """One login of one person. Text fields are untrusted and uncleaned, cut at 512 characters; times are UTC.
 
     `directory_id` is bare (`d-…`, `wsd-…`), never `domain/d-…`. `address` may be empty or no address at all.
-    `directory_name` is the name from the routing file, empty where the directory is not listed.
+    `directory_name` is the name from the routing file, empty where the directory is not listed. `given_up_by` and
+    `given_up_why` are set on what a fallback is told: which destination was to hear of it, and why it could not.
     """
 
     event_id: str
@@ -88,6 +89,8 @@ class Login:
     directory_name: str = ""
     person: Person | None = None
     sample: bool = False
+    given_up_by: str = ""
+    given_up_why: str = ""
 
     @property
     def user(self) -> str | None:

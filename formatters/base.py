@@ -13,10 +13,14 @@ Payload = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who reads the card: `language` is a name in `formatters.languages`, `timezone` an IANA name."""
+    """Who reads the card: `language` is a name in `formatters.languages`, `timezone` an IANA name.
+
+    `max_rows` is how many logins of a digest they want to see by name, None for all of them.
+    """
 
     language: str = "en"
     timezone: str = "UTC"
+    max_rows: int | None = None
 
     @property
     def zone(self) -> ZoneInfo:

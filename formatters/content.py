@@ -1,7 +1,8 @@
 """What a card says, decided once for every channel: formatters only draw it.
 
-One login is a headline and its facts. Several are a headline and a row each, grouped by directory, oldest first; no row
-is ever left out: who hands over more logins than a channel holds learns it from the formatter's `weigh`.
+One login is a headline and its facts. Several are a headline and a row each, grouped by directory, oldest first. Rows
+are left out, and counted, only for an audience that wants no more than `max_rows`; who hands over more logins than a
+channel holds learns it from the formatter's `weigh`.
 
 All text here is plain, cleaned and cut, and not escaped: that is the channel's business.
 """
@@ -29,6 +30,8 @@ MAX_HEADLINE_DIRECTORY = 40
 MAX_ROW_NAME = 40
 MAX_ROW_VALUE = 48  # an IPv6 address has 39 characters
 SUMMARY_NAMES = 3
+MAX_REASONS = 3  # of destinations that could not be told, most frequent first
+MAX_PLATFORMS = 8
 
 NOTHING = "?"
 """Shown for an id of which cleaning leaves nothing."""
@@ -126,10 +129,10 @@ def tell_many(logins: Sequence[Login], audience: Audience) -> Content:
         headline=headline,
         summary=cut(_joined(headline, _names(logins, phrases)), MAX_SUMMARY),
         facts=(Fact(phrases.time, span),),
-        groups=tuple(_groups(logins, audience, phrases)),
+        groups=tuple(_groups(logins[: audience.max_rows], audience, phrases)),
         instant=None,
         link=_region_link(logins, phrases),
-        notes=tuple(_notes_of_many(logins, phrases)),
+        notes=tuple(_notes_of_many(logins, audience.max_rows, phrases)),
         phrases=phrases,
     )
 
@@ -244,6 +247,8 @@ def _notes(login: Login, phrases: Phrases) -> Iterator[str]:
     if named_after is not NamedAfter.USER:
         reason = phrases.reasons[_gap(login)]
         yield phrases.no_name.format(reason=reason, shown=phrases.shown_instead[named_after])
+    if login.given_up_by:
+        yield phrases.given_up.format(**_given_up(login))
     if (delay := login.emitted_at - login.logged_in_at) >= LATE:
         yield phrases.late_at_aws.format(delay=times.delay(delay, phrases))
     if (delay := login.received_at - login.emitted_at) >= LATE:
@@ -283,9 +288,32 @@ def _row(login: Login, clock: str, phrases: Phrases) -> Row:
     return Row(phrases.sample.format(text=who) if login.sample else who, text)
 
 
-def _notes_of_many(logins: Sequence[Login], phrases: Phrases) -> Iterator[str]:
+def _given_up(login: Login) -> dict[str, str]:
+    return {
+        "destination": show(login.given_up_by, MAX_NAME),
+        "reason": show(login.given_up_why, MAX_VALUE) or NOTHING,
+    }
+
+
+def _notes_of_many(logins: Sequence[Login], max_rows: int | None, phrases: Phrases) -> Iterator[str]:
+    if max_rows is not None and (rest := logins[max_rows:]):
+        yield _and_more(rest, phrases)
     if all(login.sample for login in logins):
         yield phrases.sample_note
     nameless = Counter(_gap(login) for login in logins if name_of(login)[1] is not NamedAfter.USER)
     for gap, count in nameless.items():
         yield phrases.some_without_name.format(count=count, reason=phrases.reasons[gap])
+    given_up = Counter(tuple(_given_up(login).items()) for login in logins if login.given_up_by)
+    for words, count in given_up.most_common(MAX_REASONS):
+        yield phrases.some_given_up.format(count=count, **dict(words))
+
+
+def _and_more(rest: Sequence[Login], phrases: Phrases) -> str:
+    """How many logins have no row, and with what they came."""
+    platforms = Counter(cut(_platform(login) or _product(login), MAX_ROW_NAME) or phrases.not_given for login in rest)
+    counts = [
+        phrases.platform_count.format(platform=platform, count=count)
+        for platform, count in platforms.most_common(MAX_PLATFORMS)
+    ]
+    more = phrases.comma + "…" if len(platforms) > MAX_PLATFORMS else ""
+    return phrases.and_more.format(count=len(rest), platforms=phrases.comma.join(counts) + more)

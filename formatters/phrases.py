@@ -39,6 +39,14 @@ class Phrases:
     no_name: str  # {reason} {shown}
     some_without_name: str  # {count} {reason}
 
+    # Logins beyond the rows that a digest may have, and how many of which platform.
+    and_more: str  # {count} {platforms}
+    platform_count: str  # {platform} {count}
+
+    # What a fallback hears: another destination could not be told.
+    given_up: str  # {destination} {reason}
+    some_given_up: str  # {count} {destination} {reason}
+
     # A login that was heard of late: by whose delay.
     late_at_aws: str  # {delay}
     late_on_the_way: str  # {delay}
