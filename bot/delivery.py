@@ -5,17 +5,17 @@ Whatever a formatter, a sender or the outbox does wrong here costs this group's 
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.config import Config, Destination
+from bot.drawing import MOST_ROWS, Drawing, Drawn
 from bot.events import Login
 from bot.outbox.base import Card, Outbox, OutboxError, Row, Turn
 from bot.pace import Pace
 from bot.senders import sender_class
 from bot.senders.base import SEND_SECONDS, Outcome, Sender, Tools, Verdict
-from formatters import formatter_class
-from formatters.base import Formatter, Payload
+from formatters.base import Payload
 
 log = logging.getLogger("bot.delivery")
 
@@ -67,73 +67,88 @@ class Delivery:
         self._tools = tools
         self._on_told = on_told
         self._senders: dict[str, Sender] = {}
-        self._formatters: dict[str, Formatter] = {}
+        self._drawing = Drawing(config)
+        self._most: dict[str, int] = {}
 
     def tell(self, group: str, *, until: float) -> list[Told]:
         """Tell the group's cards, one after the other, until nothing is due or `until` is near. Never raises."""
         told: list[Told] = []
         try:
             while (turn := self._take(group, until)) is not None:
-                card = self._outbox.begin(turn, turn.rows, LEASE, self._pace(turn))
+                drawn = self._drawing.draw(turn, now=self._clock.now(), most=self._most.get(group, MOST_ROWS))
+                card = self._outbox.begin(turn, drawn.rows, LEASE, self._pace(turn))
                 if card is None:
                     break  # another copy of the bot tells this group, and goes on with it
-                told.append(self._tell_card(card, until))
+                told.append(self._tell_card(card, drawn, until))
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"group": group, "reason": str(error)}})  # noqa: TRY400
         except Exception as error:
             log.exception("group failed", extra={"fields": {"group": group, "reason": type(error).__name__}})
         return told
 
-    def _pace(self, turn: Turn) -> Pace:
-        """The destination's pace; one that left the routing file is posted to no more, and needs none."""
-        destination = self._config.destinations.get(turn.rows[0].destination)
-        return destination.pace if destination else Pace(messages=1, per=0.0, gap=0.0, group=turn.group)
-
     def _take(self, group: str, until: float) -> Turn | None:
         """The group's next turn, waited for if it is near; None when there is nothing to begin in this call."""
-        turn = self._outbox.waiting(group, limit=1)
+        turn = self._outbox.waiting(group, limit=MOST_ROWS)
         wait = max(turn.not_before - self._clock.now(), 0.0)
         if not turn.rows or wait > CALL_WAIT or self._clock.now() + wait + SHORTEST_SEND > until:
             return None
         self._clock.sleep(wait)
         return turn
 
-    def _tell_card(self, card: Card, until: float) -> Told:
+    def _pace(self, turn: Turn) -> Pace:
+        """The destination's pace; one that left the routing file is posted to no more, and needs none."""
+        destination = self._config.destinations.get(turn.rows[0].destination)
+        return destination.pace if destination else Pace(messages=1, per=0.0, gap=0.0, group=turn.group)
+
+    def _tell_card(self, card: Card, drawn: Drawn, until: float) -> Told:
         started = self._clock.now()
-        payload, verdict = self._draw_and_send(card, until)
-        settled = self._settle(card, verdict)
+        verdict, hold = self._follow(card, self._sent(card, drawn, until))
         told = Told(
             destination=card.rows[0].destination,
             event_ids=tuple(row.event_id for row in card.rows),
             verdict=verdict,
-            payload=payload,
+            payload=drawn.payload,
             milliseconds=round((self._clock.now() - started) * 1000, 1),
-            settled=settled,
+            settled=self._settle(card, verdict, hold),
         )
         _log_told(told)
         if self._on_told is not None:
             self._on_told(told)
         return told
 
-    def _draw_and_send(self, card: Card, until: float) -> tuple[Payload | None, Verdict]:
-        name = card.rows[0].destination
-        destination = self._config.destinations.get(name)
-        if destination is None:
-            return None, Verdict.dead(f"destination {name!r} is no longer in the routing file", "destination")
-        if (expired := _expired(card.rows, destination, card.begun_at)) is not None:
-            return None, expired
-        try:
-            payload = self._draw(destination, card.rows)
-        except Exception as error:  # noqa: BLE001 - a formatter may be anybody's; its text may hold the login
-            reason = f"formatter {destination.formatter!r} failed with {type(error).__name__}"
-            return None, Verdict.dead(reason, "payload")
-        return payload, self._send(destination, payload, until)
+    def _sent(self, card: Card, drawn: Drawn, until: float) -> Verdict:
+        if drawn.verdict is not None:
+            return drawn.verdict
+        assert drawn.payload is not None
+        return self._send(self._config.destinations[card.rows[0].destination], drawn.payload, until)
 
-    def _draw(self, destination: Destination, rows: Sequence[Row]) -> Payload:
-        if (formatter := self._formatters.get(destination.formatter)) is None:
-            formatter = self._formatters[destination.formatter] = formatter_class(destination.formatter)()
-        logins = [Login.from_json(row.login) for row in rows]
-        return formatter.draw(logins, self._config.audience(destination.name, logins[0].directory_id))
+    def _follow(self, card: Card, verdict: Verdict) -> tuple[Verdict, float]:
+        """What follows from a verdict: what is written of it, and for how many seconds the group is held.
+
+        A digest that will never be taken is halved, again and again, until the one bad login is alone; what then is
+        taken doubles again. Logins that are given up are kept for the fallback first.
+        """
+        if verdict.blames == "payload" and len(card.rows) > 1:
+            self._most[card.group] = len(card.rows) // 2
+            return Verdict.again(f"{verdict.reason} (a digest of {len(card.rows)}: halved)"), 0.0
+        if verdict.outcome is Outcome.DEAD:
+            verdict = self._keep_for_fallback(card, verdict)
+        if verdict.outcome is Outcome.SENT and card.group in self._most:
+            self._most[card.group] = min(self._most[card.group] * 2, MOST_ROWS)
+        return verdict, _hold(verdict, card.rows)
+
+    def _keep_for_fallback(self, card: Card, verdict: Verdict) -> Verdict:
+        """`verdict`, once the fallback's rows are kept; where they can't be, the card's own rows go on waiting."""
+        destination = self._config.destinations.get(card.rows[0].destination)
+        if destination is None or destination.fallback is None:
+            return verdict
+        fallback = self._config.destinations[destination.fallback]
+        rows = [_fallback_row(row, fallback, verdict.reason, self._clock.now()) for row in card.rows]
+        try:
+            self._outbox.keep(rows)
+        except OutboxError as error:
+            return Verdict.again(f"{verdict.reason}; its fallback could not be kept: {error}")
+        return verdict
 
     def _send(self, destination: Destination, payload: Payload, until: float) -> Verdict:
         """Send once; where the destination is to blame, once more with its secret read afresh (it may be new)."""
@@ -159,9 +174,9 @@ class Delivery:
             sender = self._senders.setdefault(destination.name, made)
         return sender
 
-    def _settle(self, card: Card, verdict: Verdict) -> bool:
+    def _settle(self, card: Card, verdict: Verdict, hold: float) -> bool:
         """Write the verdict, and try hard: one that is not written becomes a doubt."""
-        not_before = self._clock.now() + _hold(verdict, card.rows)
+        not_before = self._clock.now() + hold
         for attempt in range(SETTLE_TRIES):
             try:
                 return self._outbox.settle(card, verdict, not_before)
@@ -172,12 +187,20 @@ class Delivery:
         return False
 
 
-def _expired(rows: Sequence[Row], destination: Destination, now: float) -> Verdict | None:
-    """Given up, when the oldest of `rows` has waited longer than its destination allows."""
-    if now - rows[0].kept_at < destination.give_up_after:
-        return None
-    last = rows[0].last_reason or "never tried"
-    return Verdict.dead(f"not told within {destination.give_up_after:g} s (last: {last})", "destination")
+def _fallback_row(row: Row, fallback: Destination, reason: str, now: float) -> Row:
+    """A login that was given up, as its fallback hears of it: apart from what the fallback hears of it anyway."""
+    try:
+        login = replace(Login.from_json(row.login), given_up_by=row.destination, given_up_why=reason).to_json()
+    except (ValueError, TypeError, KeyError):
+        login = row.login  # what could not be read is why it was given up; it is passed on as it is
+    return Row(
+        destination=fallback.name,
+        event_id=f"{row.event_id}@{row.destination}",
+        group=fallback.pace.group,
+        login=login,
+        why=f"fallback of {row.destination}",
+        kept_at=now,
+    )
 
 
 def _hold(verdict: Verdict, rows: Sequence[Row]) -> float:

@@ -37,7 +37,9 @@ MAY_IMPORT = {
     "bot.senders": ("bot.aws", "bot.clock", "bot.plugins", "bot.secrets", "bot.senders"),
     "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.pace", "bot.senders.base"),
     "bot.refusals": ("bot.aws",),
+    "bot.drawing": ("bot.config", "bot.events", "bot.outbox.base", "bot.senders.base", "formatters"),
     "bot.delivery": (
+        "bot.drawing",
         "bot.clock",
         "bot.config",
         "bot.events",

@@ -49,7 +49,7 @@ def test_the_example_is_what_the_manual_says() -> None:
     )
     assert read.routing.directories["d-9067000002"].notify == ("it-teams", "audit-mail")
     assert len(read.tests) == 4
-    assert read.audience("it-teams", "d-9067000002") == Audience(language="ja", timezone="Asia/Tokyo")
+    assert read.audience("it-teams", {"d-9067000002"}) == Audience(language="ja", timezone="Asia/Tokyo")
 
 
 def every_key() -> Config:
@@ -107,7 +107,7 @@ def test_trusted_hosts_are_in_lower_case() -> None:
 @pytest.mark.parametrize(
     ("destination", "directory", "expected_audience"),
     [
-        ("eng-slack", "d-9067000001", Audience(language="en", timezone="Europe/Paris")),
+        ("eng-slack", "d-9067000001", Audience(language="en", timezone="Europe/Paris", max_rows=40)),
         ("ops-slack", "d-9067000001", Audience(language="en", timezone="Asia/Tokyo")),
         ("ops-slack", "wsd-0123456789", Audience(language="ja", timezone="Asia/Tokyo")),
         ("ops-slack", "d-9067999999", Audience(language="ja", timezone="Asia/Tokyo")),
@@ -117,7 +117,7 @@ def test_trusted_hosts_are_in_lower_case() -> None:
 def test_a_destination_beats_its_directory_which_beats_the_defaults(
     destination: str, directory: str, expected_audience: Audience
 ) -> None:
-    assert every_key().audience(destination, directory) == expected_audience
+    assert every_key().audience(destination, {directory}) == expected_audience
 
 
 @pytest.mark.parametrize(

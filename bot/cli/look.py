@@ -39,7 +39,7 @@ def preview(
     destination = _destination(config, to)
     login = one_login(config, event, user=user, users=users)
     formatter = formatter_class(destination.formatter)()
-    payload = formatter.draw([login], config.audience(to, login.directory_id))
+    payload = formatter.draw([login], config.audience(to, {login.directory_id}))
     if as_json:
         say_json(payload)
         return
@@ -66,7 +66,7 @@ def send_test(
     config = load(routes)
     destination = _destination(config, dest)
     login = _sample(config, dest)
-    payload = formatter_class(destination.formatter)().draw([login], config.audience(dest, login.directory_id))
+    payload = formatter_class(destination.formatter)().draw([login], config.audience(dest, {login.directory_id}))
     verdict, milliseconds = _post(config, destination, payload)
     if as_json:
         said = {"outcome": verdict.outcome, "reason": verdict.reason, "after": verdict.after, "blames": verdict.blames}

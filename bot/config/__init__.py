@@ -6,7 +6,7 @@ words what does not, and `schema.py` tells editors. They, and with them pydantic
 is read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,14 +82,24 @@ class Config:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     tests: tuple[RouteTest, ...] = ()
 
-    def audience(self, destination: str, directory_id: str) -> Audience:
-        """Whose language and clock: the destination's own, else its login's directory's, else the defaults."""
+    def audience(self, destination: str, directory_ids: Collection[str]) -> Audience:
+        """Whose language and clock: the destination's own, else its logins' directory's, else the defaults.
+
+        Logins of several directories that don't agree are told in the defaults' language, on the defaults' clock.
+        """
         place = self.destinations[destination]
-        directory = self.routing.directories.get(directory_id)
+        directories = [self.routing.directories.get(directory_id) for directory_id in directory_ids]
+        languages = {directory.language if directory else None for directory in directories}
+        timezones = {directory.timezone if directory else None for directory in directories}
         return Audience(
-            language=place.language or (directory and directory.language) or self.defaults.language,
-            timezone=place.timezone or (directory and directory.timezone) or self.defaults.timezone,
+            language=place.language or _agreed(languages) or self.defaults.language,
+            timezone=place.timezone or _agreed(timezones) or self.defaults.timezone,
+            max_rows=place.digest.max_rows,
         )
+
+
+def _agreed(wishes: set[str | None]) -> str | None:
+    return wishes.pop() if len(wishes) == 1 else None
 
 
 def load(path: str) -> Config:

@@ -4,11 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from bot.clock import Clock
 from bot.events import Login
 from bot.senders.base import Tools, Verdict
 from formatters.base import Audience, Payload, Weight
 
 Answer = Verdict | Exception | Callable[[], Verdict]
+
+ROOM = 40
+"""Logins that a card of this channel holds."""
 
 
 @dataclass(kw_only=True)
@@ -19,6 +23,9 @@ class Channel:
     asked: list[Payload] = field(default_factory=list)
     timeouts: list[float] = field(default_factory=list)
     refreshed: int = 0
+    refuses: str = ""  # an event id: no card with it will ever be taken
+    clock: Clock | None = None
+    times: list[float] = field(default_factory=list)
 
     @property
     def event_ids(self) -> list[str]:
@@ -42,6 +49,10 @@ class ScriptedSender:
     def send(self, payload: Mapping[str, Any], *, timeout: float) -> Verdict:
         self._channel.asked.append(payload)
         self._channel.timeouts.append(timeout)
+        if self._channel.clock is not None:
+            self._channel.times.append(self._channel.clock.now())
+        if self._channel.refuses in payload["event_ids"]:
+            return Verdict.dead("400 invalid_payload", "payload")
         answer = self._channel.answers.pop(0) if self._channel.answers else Verdict.sent()
         if isinstance(answer, Exception):
             raise answer
@@ -63,13 +74,14 @@ class IdsFormatter:
         return {
             "event_ids": [login.event_id for login in logins],
             "users": [login.user for login in logins],
+            "given_up": sorted({f"{login.given_up_by}: {login.given_up_why}" for login in logins if login.given_up_by}),
             "directories": [login.directory_name for login in logins],
             "language": audience.language,
             "timezone": audience.timezone,
         }
 
     def weigh(self, payload: Payload) -> Weight:
-        return Weight(len(str(payload)), 10_000, "characters")
+        return Weight(len(payload["event_ids"]), ROOM, "logins")
 
 
 class PickyFormatter(IdsFormatter):

@@ -1,0 +1,96 @@
+"""Which of the waiting logins go on the next card, and its payload: few → a card each, many → as many as fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.config import Config, Destination
+from bot.events import Login
+from bot.outbox.base import Row, Turn
+from bot.senders.base import Verdict
+from formatters import formatter_class
+from formatters.base import Formatter, Payload, Weight
+
+MOST_ROWS = 400
+"""Logins looked at for one card: more than the channel with the most room takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The next card: its rows and its payload, or the verdict on rows for which there is nothing to send."""
+
+    rows: tuple[Row, ...]
+    payload: Payload | None = None
+    verdict: Verdict | None = None
+
+
+class Drawing:
+    """Draws turns. Formatters are made once and kept; how many rows a card held is the next one's first guess."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._formatters: dict[str, Formatter] = {}
+        self._held: dict[str, int] = {}
+
+    def draw(self, turn: Turn, *, now: float, most: int = MOST_ROWS) -> Drawn:
+        """The next card of the turn's rows, with no more than `most` of them. Never raises.
+
+        A card that died begun is drawn again whole; where that fails, its rows go back to wait.
+        """
+        name = turn.rows[0].destination
+        destination = self._config.destinations.get(name)
+        if destination is None:
+            reason = f"destination {name!r} is no longer in the routing file"
+            return Drawn(turn.rows, verdict=Verdict.dead(reason, "destination"))
+        if expired := _expired(turn, destination, now):
+            return expired
+        if turn.died:
+            drawn, fewer = self._draw(destination, turn.rows)
+            return Drawn(turn.rows, verdict=Verdict.again("can't be drawn again whole")) if fewer else drawn
+        return self._draw_most(destination, turn.rows, most)
+
+    def _draw_most(self, destination: Destination, rows: Sequence[Row], most: int) -> Drawn:
+        """One row when few wait; else as many as the channel takes, found in two or three draws."""
+        count = min(len(rows), most) if len(rows) > destination.digest.over else 1
+        if guess := self._held.get(destination.name):
+            count = min(count, guess + guess // 8)
+        while True:
+            drawn, fewer = self._draw(destination, rows[:count])
+            if not fewer:
+                return drawn
+            count = fewer
+
+    def _draw(self, destination: Destination, rows: Sequence[Row]) -> tuple[Drawn, int]:
+        """The card of `rows`, and how many of them to draw instead: 0 when the card is fine, or a single row's."""
+        try:
+            payload, weight = self._weighed(destination, rows)
+        except Exception as error:  # noqa: BLE001 - a formatter may be anybody's; its text may hold the login
+            reason = f"formatter {destination.formatter!r} failed with {type(error).__name__}"
+            return Drawn(tuple(rows), verdict=Verdict.dead(reason, "payload")), len(rows) // 2
+        if weight.fits or len(rows) == 1:
+            return Drawn(tuple(rows), payload), 0
+        fewer = max(1, min(len(rows) - 1, len(rows) * weight.limit // weight.used))
+        self._held[destination.name] = fewer
+        return Drawn(tuple(rows), payload), fewer
+
+    def _weighed(self, destination: Destination, rows: Sequence[Row]) -> tuple[Payload, Weight]:
+        formatter = self._formatter(destination)
+        logins = [Login.from_json(row.login) for row in rows]
+        audience = self._config.audience(destination.name, {login.directory_id for login in logins})
+        payload = formatter.draw(logins, audience)
+        return payload, formatter.weigh(payload)
+
+    def _formatter(self, destination: Destination) -> Formatter:
+        if (formatter := self._formatters.get(destination.formatter)) is None:
+            formatter = self._formatters[destination.formatter] = formatter_class(destination.formatter)()
+        return formatter
+
+
+def _expired(turn: Turn, destination: Destination, now: float) -> Drawn | None:
+    """The rows that waited longer than their destination allows; of a card that died begun, all or none."""
+    late = tuple(row for row in turn.rows if now - row.kept_at >= destination.give_up_after)
+    if not late or (turn.died and len(late) < len(turn.rows)):
+        return None
+    last = late[0].last_reason or "never tried"
+    return Drawn(
+        late, verdict=Verdict.dead(f"not told within {destination.give_up_after:g} s (last: {last})", "destination")
+    )

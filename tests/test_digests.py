@@ -1,0 +1,271 @@
+"""Many logins for one destination: digests under the channel's pace, each login on one card, the bad one found."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.config import Digest
+from bot.delivery import LEASE
+from bot.outbox.base import OutboxError
+from bot.pace import Pace
+from bot.routing import Directory
+from bot.senders.base import Verdict
+from tests.support.bots import Bot, event_of
+from tests.support.channel import ROOM, Channel
+from tests.support.clock import FakeClock
+from tests.test_delivery import Failing, dead_letters
+
+DEAD_PLACE = Verdict.dead("404 no_service", "destination")
+SLACK = Pace(messages=1, per=1.0, gap=0.0, group="ops")
+TEAMS = Pace(messages=25, per=300.0, gap=0.35, group="ops")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def channel(clock: FakeClock) -> Channel:
+    return Channel(clock=clock)
+
+
+@pytest.fixture
+def bot(tmp_path: Path, channel: Channel, clock: FakeClock) -> Bot:
+    return Bot(tmp_path / "outbox.sqlite", {"ops": channel}, clock=clock)
+
+
+def bot_with(bot: Bot, **different: Any) -> Bot:
+    """The same bot, its destination `ops` with something different."""
+    bot.different = {"ops": different}
+    bot.pipeline = bot.pipeline_on(bot.outbox)
+    return bot
+
+
+def cards(channel: Channel) -> list[int]:
+    return [len(payload["event_ids"]) for payload in channel.asked]
+
+
+def names(numbers: range) -> list[str]:
+    return [f"event-{number}" for number in numbers]
+
+
+def events(numbers: range) -> list[dict[str, Any]]:
+    return [event_of(number) for number in numbers]
+
+
+@pytest.mark.parametrize(("waiting", "expected"), [(1, [1]), (3, [1, 1, 1]), (4, [4]), (40, [40])])
+def test_few_logins_are_a_card_each_and_many_are_one(
+    bot: Bot, channel: Channel, waiting: int, expected: list[int]
+) -> None:
+    bot.take_in(*events(range(waiting)))
+    bot.tell()
+    assert cards(channel) == expected
+    assert channel.event_ids == names(range(waiting))
+
+
+def test_a_destination_says_from_how_many_on_it_wants_a_digest(bot: Bot, channel: Channel) -> None:
+    bot_with(bot, digest=Digest(over=10)).take_in(*events(range(11)))
+    bot.tell()
+    assert cards(channel) == [11]
+
+
+def test_there_are_as_many_cards_as_the_channels_room_asks_for_and_every_login_is_on_one(
+    bot: Bot, channel: Channel
+) -> None:
+    bot.take_in(*events(range(1000)))
+    bot.tell()
+    assert channel.event_ids == names(range(1000))
+    assert max(cards(channel)) == ROOM
+    assert len(channel.asked) == 1000 // ROOM
+
+
+@pytest.mark.parametrize(
+    ("pace", "most"), [(SLACK, {1.0: 1}), (TEAMS, {300.0: 25, 0.34: 1})], ids=["as Slack", "as Teams"]
+)
+def test_cards_keep_the_pace_for_all_running_copies(
+    bot: Bot, channel: Channel, clock: FakeClock, pace: Pace, most: dict[float, int]
+) -> None:
+    bot_with(bot, pace=pace, digest=Digest(over=1000))
+    other = bot_with(Bot(bot.path, {"ops": channel}, clock=clock), pace=pace, digest=Digest(over=1000))
+    bot.take_in(*events(range(60)))
+    while bot.outbox.next_due() is not None:
+        for copy in (bot, other):
+            copy.tell(seconds=7.0)
+        clock.advance(1.0)
+    assert channel.event_ids == names(range(60))
+    for seconds, allowed in most.items():
+        for start in channel.times:
+            assert sum(start <= time < start + seconds for time in channel.times) <= allowed
+
+
+def test_destinations_of_one_group_share_its_pace(tmp_path: Path, clock: FakeClock) -> None:
+    pace = Pace(messages=1, per=1.0, gap=0.0, group="owner")
+    channels = {name: Channel(clock=clock) for name in ("one", "two", "three")}
+    bot = Bot(tmp_path / "o", channels, clock=clock, different={name: {"pace": pace} for name in channels})
+    bot.take_in(*events(range(2)))
+    bot.tell()
+    times = sorted(time for channel in channels.values() for time in channel.times)
+    assert len(times) == 6
+    assert all(later - earlier >= 1.0 for earlier, later in pairwise(times))
+
+
+def test_a_429_holds_the_whole_group(tmp_path: Path, clock: FakeClock) -> None:
+    pace = Pace(messages=100, per=1.0, gap=0.0, group="owner")
+    channels = {"one": Channel(clock=clock, answers=[Verdict.again("429", after=30.0)]), "two": Channel(clock=clock)}
+    bot = Bot(tmp_path / "o", channels, clock=clock, different={name: {"pace": pace} for name in channels})
+    bot.take_in(event_of(1))
+    bot.tell()
+    clock.advance(27.0)
+    bot.tell(seconds=5.0)
+    assert len(channels["one"].times) + len(channels["two"].times) == 1
+    clock.advance(3.0)
+    bot.tell()
+    assert [len(channel.event_ids) for channel in channels.values()] == [2, 1]
+
+
+@pytest.mark.parametrize("bad", ["event-0", "event-57", "event-99"])
+def test_a_refused_digest_is_halved_until_the_one_bad_login_is_alone(bot: Bot, channel: Channel, bad: str) -> None:
+    channel.refuses = bad
+    bot.take_in(*events(range(100)))
+    bot.tell(seconds=10_000.0)
+    assert dead_letters(bot) == [("ops", bad, "400 invalid_payload")]
+    taken = [
+        event_id for payload in channel.asked if bad not in payload["event_ids"] for event_id in payload["event_ids"]
+    ]
+    assert sorted(taken) == sorted(set(names(range(100))) - {bad})
+    assert len(channel.asked) <= 20, "a search, not one by one"
+    assert sum(status.doubts for status in bot.outbox.status()) == 0
+
+
+def test_a_login_that_no_digest_can_draw_is_given_up_alone(bot: Bot, channel: Channel) -> None:
+    bot_with(bot, formatter="tests.support.channel:PickyFormatter")
+    bot.people = replace_names(bot, {"ws-mallory01": "mallory"})
+    bot.pipeline = bot.pipeline_on(bot.outbox)
+    bot.take_in(*events(range(20)), event_of(20, workspaceId="ws-mallory01"), *events(range(21, 40)))
+    bot.tell()
+    assert [event_id for _, event_id, _ in dead_letters(bot)] == ["event-20"]
+    assert channel.event_ids == [*names(range(20)), *names(range(21, 40))]
+
+
+def replace_names(bot: Bot, names: dict[str, str]) -> Any:
+    return type(bot.people)(bot.clock, names)
+
+
+def test_a_digest_that_died_begun_is_told_again_with_the_same_logins(bot: Bot, channel: Channel) -> None:
+    bot.take_in(*events(range(10)))
+    bot.pipeline = bot.pipeline_on(Failing(bot.outbox, "settle", times=3))
+    bot.tell()
+    bot.take_in(*events(range(10, 20)))
+    bot.clock.advance(LEASE)
+    bot.tell()
+    assert cards(channel) == [10, 10, 10]
+    assert channel.asked[0]["event_ids"] == channel.asked[1]["event_ids"]
+    assert [status.doubts for status in bot.outbox.status()] == [10]
+
+
+def test_a_digest_of_directories_that_differ_is_on_the_defaults_clock(tmp_path: Path) -> None:
+    directories = {
+        "d-9067000001": Directory(id="d-9067000001", timezone="Asia/Tokyo", language="ja"),
+        "d-9067000002": Directory(id="d-9067000002", timezone="Europe/Paris", language="ja"),
+    }
+    channel = Channel()
+    bot = Bot(tmp_path / "o", {"ops": channel}, directories=directories)
+    bot.take_in(*events(range(3)), event_of(3, directoryId="d-9067000002"))
+    bot.tell()
+    assert [(card["language"], card["timezone"]) for card in channel.asked] == [("ja", "UTC")]
+
+
+@pytest.fixture
+def pair(tmp_path: Path, clock: FakeClock) -> Bot:
+    """Two destinations that both hear of everything; `audit` falls back on `ops`."""
+    channels = {"audit": Channel(answers=[DEAD_PLACE] * 4), "ops": Channel()}
+    return Bot(tmp_path / "o", channels, clock=clock, different={"audit": {"fallback": "ops"}})
+
+
+def test_the_fallback_hears_of_what_was_given_up_in_one_digest_with_the_reason(pair: Bot) -> None:
+    pair.take_in(*events(range(6)))
+    pair.tell()
+    pair.tell()
+    own, other = pair.channels["ops"].asked
+    assert own["event_ids"] == other["event_ids"] == names(range(6))
+    assert (own["given_up"], other["given_up"]) == ([], ["audit: 404 no_service"])
+    assert len(dead_letters(pair)) == 6
+
+
+def test_what_the_fallback_could_not_be_kept_for_goes_on_waiting(pair: Bot) -> None:
+    pair.take_in(event_of(1))
+    pair.pipeline = pair.pipeline_on(Failing(pair.outbox, "keep", times=1))
+    pair.tell(seconds=2.5)
+    assert dead_letters(pair) == []
+    pair.clock.advance(5.0)
+    pair.tell()
+    pair.tell()
+    assert [event_id for _, event_id, _ in dead_letters(pair)] == ["event-1"]
+    assert [card["given_up"] for card in pair.channels["ops"].asked] == [[], ["audit: 404 no_service"]]
+
+
+def test_the_fallback_hears_of_it_once_however_often_the_giving_up_is_repeated(pair: Bot) -> None:
+    pair.take_in(event_of(1))
+    pair.pipeline = pair.pipeline_on(Failing(pair.outbox, "settle", times=6))
+    pair.tell()
+    pair.pipeline = pair.pipeline_on(pair.outbox)
+    pair.clock.advance(LEASE)
+    for _ in range(3):
+        pair.tell()
+    fallen = [card for card in pair.channels["ops"].asked if card["given_up"]]
+    assert len(fallen) == 1
+
+
+def test_what_waited_too_long_is_given_up_together_and_the_fallback_hears_of_it(pair: Bot) -> None:
+    pair.channels["audit"].answers = [Verdict.again("503", after=50.0)] * 3
+    pair.different = {"audit": {"fallback": "ops", "give_up_after": 100.0}}
+    pair.pipeline = pair.pipeline_on(pair.outbox)
+    pair.take_in(*events(range(5)))
+    for _ in range(4):
+        pair.tell()
+        pair.clock.advance(50.0)
+    assert len(dead_letters(pair)) == 5
+    assert pair.channels["ops"].asked[-1]["given_up"] == ["audit: not told within 100 s (last: 503)"]
+
+
+def test_a_held_destination_is_not_posted_to_and_what_arrives_waits(bot: Bot, channel: Channel) -> None:
+    bot.take_in(event_of(1))
+    bot.outbox.hold("ops", "ops")
+    bot.take_in(event_of(2))
+    assert bot.tell() == []
+    assert [(status.waiting, status.held) for status in bot.outbox.status()] == [(2, True)]
+    bot.outbox.release("ops", "ops")
+    assert bot.tell() == ["ops sent", "ops sent"]
+
+
+def test_replayed_dead_letters_are_told_again_and_only_those(bot: Bot, channel: Channel) -> None:
+    channel.answers = [Verdict.sent(), DEAD_PLACE, DEAD_PLACE]
+    bot.take_in(event_of(1), event_of(2))
+    bot.tell()
+    assert bot.outbox.replay(bot.outbox.dead_letters(), to=None, group="ops") == 1
+    assert bot.tell() == ["ops sent"]
+    assert channel.event_ids == ["event-1", "event-2", "event-2", "event-2"]
+    assert dead_letters(bot) == []
+
+
+def test_a_store_that_fails_in_the_middle_of_a_storm_loses_and_doubles_nothing(bot: Bot, channel: Channel) -> None:
+    bot.take_in(*events(range(200)))
+    for method in ("waiting", "begin", "settle"):
+        bot.pipeline = bot.pipeline_on(Failing(bot.outbox, method, times=1))
+        bot.tell()
+    with pytest.raises(OutboxError):
+        Failing(bot.outbox, "due", times=1).due(0.0)
+    assert channel.event_ids == names(range(200))
+
+
+def test_rows_in_a_turn_that_cannot_be_read_are_found_like_any_other_bad_login(bot: Bot, channel: Channel) -> None:
+    bot.take_in(*events(range(10)))
+    kept = bot.outbox.waiting("ops", 10).rows[0]
+    bot.outbox.keep([replace(kept, event_id="unreadable", login="{")])
+    bot.tell()
+    assert [event_id for _, event_id, _ in dead_letters(bot)] == ["unreadable"]
+    assert channel.event_ids == names(range(10))
