@@ -78,16 +78,20 @@ def handle(event: Any, context: Any) -> dict[str, Any]:
     be kept. Raises ConfigError when the routing file can't be used, and NotKeptError when a direct event could not be
     kept; nothing else.
     """
-    bot = _bot(Environment.read())
+    return answer(_bot(Environment.read()), event, context)
+
+
+def answer(bot: Bot, event: Any, context: Any) -> dict[str, Any]:
+    """What `handle` does, for a bot that is made already."""
     until = _until(bot.clock, context)
     if isinstance(event, dict) and isinstance(event.get("Records"), list):
-        answer = _take_batch(bot, event["Records"], until)
+        said = _take_batch(bot, event["Records"], until)
     elif isinstance(event, dict) and event.get("detail-type") == CLOCK_TYPE:
-        answer = {}
+        said = {}
     else:
-        answer = _take_event(bot, event, until)
+        said = _take_event(bot, event, until)
     bot.pipeline.tell(until=until)
-    return answer
+    return said
 
 
 def _take_event(bot: Bot, event: object, until: float) -> dict[str, Any]:

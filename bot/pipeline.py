@@ -4,7 +4,7 @@ Taking in: parse, name, route, keep. Then telling, side by side: take, draw, beg
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +28,17 @@ TELL_SECONDS = 5.0
 
 SIDE_BY_SIDE = 32
 """Groups told at the same time at the most; each is one thread that mostly waits for its provider."""
+
+
+SideBySide = Callable[[Callable[[str], list[Told]], Sequence[str]], Iterable[list[Told]]]
+"""How groups are told at the same time: what becomes of each, in order."""
+
+
+def in_threads(tell: Callable[[str], list[Told]], groups: Sequence[str]) -> list[list[Told]]:
+    if len(groups) < 2:  # a thread costs more than it gives
+        return [tell(group) for group in groups]
+    with ThreadPoolExecutor(max_workers=min(len(groups), SIDE_BY_SIDE)) as pool:
+        return list(pool.map(tell, groups))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +74,10 @@ class Pipeline:
         clock: Clock,
         tools: Tools,
         on_told: Callable[[Told], None] | None = None,
+        side_by_side: SideBySide = in_threads,
     ) -> None:
         self.config = config
+        self._side_by_side = side_by_side
         self._people = people
         self._outbox = outbox
         self._clock = clock
@@ -87,11 +100,8 @@ class Pipeline:
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"reason": str(error)}})  # noqa: TRY400 - says it all
             return []
-        if len(groups) < 2:  # a thread costs more than it gives
-            return [told for group in groups for told in self._delivery.tell(group, until=until)]
-        with ThreadPoolExecutor(max_workers=min(len(groups), SIDE_BY_SIDE)) as pool:
-            turns = pool.map(lambda group: self._delivery.tell(group, until=until), groups)
-            return [told for turn in turns for told in turn]
+        turns = self._side_by_side(lambda group: self._delivery.tell(group, until=until), groups)
+        return [told for turn in turns for told in turn]
 
     def _parse(self, raws: Sequence[object]) -> list[Taken]:
         received_at = datetime.fromtimestamp(self._clock.now(), UTC)
