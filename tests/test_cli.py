@@ -60,10 +60,13 @@ def test_there_are_the_commands_that_are_documented() -> None:
     assert [" ".join(words) for words in COMMANDS] == [
         "check",
         "dead-letters list",
+        "dead-letters replay",
         "demo",
         "explain",
+        "hold",
         "matrix",
         "preview",
+        "release",
         "run",
         "schema",
         "send-test",
@@ -114,6 +117,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], str]] = {
     "a destination made up": (("send-test", "zzz"), "no destination 'zzz' in routes.yml; there are eng, ops, it"),
     "no state": (("status", "--state", "nowhere.sqlite"), "there is no state at nowhere.sqlite"),
     "no dead letters' state": (("dead-letters", "list", "--state", "no.sqlite"), "there is no state at no.sqlite"),
+    "a hold misspelt": (("hold", "opps"), "no destination 'opps' in routes.yml; did you mean 'ops'?"),
+    "a release without a state": (("release", "ops", "--state", "no.sqlite"), "there is no state at no.sqlite"),
+    "a replay to nowhere": (("dead-letters", "replay", "--to", "zz"), "no destination 'zz' in routes.yml; there are"),
+    "a replay without a state": (("dead-letters", "replay", "--state", "no.sqlite"), "there is no state at no.sqlite"),
     "a state that is none": (("status", "--state", "routes.yml"), "routes.yml"),
 }
 

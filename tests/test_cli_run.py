@@ -209,10 +209,41 @@ def test_json_is_one_object_a_line_with_the_summary_last(desk: Desk) -> None:
     assert summary["summary"]["sent"] == 1
 
 
-def test_a_long_input_is_told_whole(desk: Desk) -> None:
-    path = desk.write("many.jsonl", [event_of(number) for number in range(30)])
-    assert desk.summary(path)["sent"] == 30
-    assert len(desk.slack.posts) == 30
+def test_a_wave_is_told_in_digests_and_every_login_counts(desk: Desk) -> None:
+    path = desk.write("many.jsonl", [event_of(number) for number in range(600)])
+    result = desk.run(path)
+    assert result.stdout.endswith("600 logins: 600 sent, 0 already said, 0 waiting, 0 given up, 0 refused\n")
+    assert 2 <= len(desk.slack.posts) <= 20
+    assert re.search(
+        r"^sent      eng  \d+ logins: (alice · d-9067000001, ){2}alice · d-9067000001 and \d+ more  ",
+        result.stdout,
+        re.MULTILINE,
+    )
+
+
+def test_a_dead_channel_gives_up_and_its_fallback_hears_of_every_login_in_digests(desk: Desk) -> None:
+    with Provider.slack() as ops:
+        desk.routes.write_text(
+            f'trusted_hosts: ["{desk.slack.host}", "{ops.host}"]\n'
+            "destinations:\n"
+            "  eng: {type: slack, webhook_url: env:HOOK, fallback: ops, pace: {messages: 100, per: 1}}\n"
+            "  ops: {type: slack, webhook_url: env:OPS_HOOK, pace: {messages: 100, per: 1}}\n"
+            "default: [eng]\n"
+        )
+        desk.environment["OPS_HOOK"] = ops.url
+        desk.slack.always(Answer(404, "no_service"))
+        result = desk.run(desk.write("many.jsonl", [event_of(number) for number in range(100)]))
+        assert (result.exit_code, 1 <= len(ops.posts) <= 10) == (1, True)
+    assert result.stdout.splitlines()[-1] == "100 logins: 100 sent, 0 already said, 0 waiting, 100 given up, 0 refused"
+    assert re.search(r"^sent      ops  \d+ logins: alice · d-9067000001, ", result.stdout, re.MULTILINE)
+
+
+def test_a_channel_that_stays_busy_is_given_up_on_in_time(desk: Desk) -> None:
+    desk.routes.write_text(desk.routes.read_text().replace("pace:", "give_up_after: 1s, pace:"))
+    desk.slack.always(Answer(429, headers={"Retry-After": "1"}))
+    result = desk.run(desk.write("event.json", event()))
+    assert result.exit_code == 1
+    assert re.search(r"^given up  eng  alice .*not told within 1 s", result.stdout, re.MULTILINE)
 
 
 def test_the_functions_log_lines_come_with_log_level(desk: Desk) -> None:
@@ -318,7 +349,7 @@ def test_a_terminal_shows_progress_and_colour(desk: Desk) -> None:
     path = desk.write("many.jsonl", [event_of(number) for number in range(25)])
     seen = on_a_terminal(desk, path)
     assert "\x1b[32msent" in seen
-    assert "told" in seen
+    assert "25 told, 0 waiting" in seen
     assert "25 sent" in seen
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from bot.cli import ask, demo, look, records, running
+from bot.cli import ask, demo, look, records, running, turning
 from bot.cli.show import Mistake, complain
 from bot.config import ConfigError
 from bot.outbox.base import OutboxError
@@ -68,5 +68,8 @@ app.command(rich_help_panel=LOOK, epilog=look.PREVIEW)(look.preview)
 app.command("send-test", rich_help_panel=LOOK, epilog=look.SEND_TEST)(look.send_test)
 app.command(rich_help_panel=RUN, epilog=running.RUN)(running.run)
 app.command(rich_help_panel=RUN, epilog=records.STATUS)(records.status)
+app.command(rich_help_panel=RUN, epilog=turning.HOLD)(turning.hold)
+app.command(rich_help_panel=RUN, epilog=turning.RELEASE)(turning.release)
 app.add_typer(dead_letters, name="dead-letters", rich_help_panel=RUN)
 dead_letters.command("list", epilog=records.DEAD_LETTERS)(records.list_dead_letters)
+dead_letters.command("replay", epilog=turning.REPLAY)(turning.replay)

@@ -15,7 +15,7 @@ from bot.cli.reading import read_one
 from bot.cli.running import say_told, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
 from bot.cli.wiring import Bot, wire
-from bot.config import Config, ConfigError, Destination, load
+from bot.config import Config, ConfigError, Destination, Digest, load
 from bot.config.destinations import destination
 from bot.config.keys import DestinationKeys
 from bot.config.mistakes import Mistakes
@@ -39,6 +39,9 @@ REAL = {
     "SNS_TOPIC_ARN": {"type": "sns"},
 }
 """Environment variables that make the demo post for real, and the destination that each stands for."""
+
+EACH_ALONE = Digest(over=1000)
+"""A demo shows a card for each login, also where they had to wait for each other."""
 
 TAKE_SECONDS = 30.0
 TELL_SECONDS = 15.0
@@ -121,7 +124,7 @@ def _staged(config: Config, real: Mapping[str, Destination]) -> Config:
 def _in_the_terminal(destination: Destination) -> Destination:
     settings = ConsoleSender.Settings(title=destination.name)
     pace = Pace(messages=1000, per=1.0, gap=0.0, group=destination.name)
-    return replace(destination, type="console", settings=settings, pace=pace)
+    return replace(destination, type="console", settings=settings, pace=pace, digest=EACH_ALONE)
 
 
 def _real_destinations() -> dict[str, Destination]:
@@ -134,7 +137,7 @@ def _real_destinations() -> dict[str, Destination]:
             found[variable] = destination(f"env:{variable}", DestinationKeys.model_validate(keys | own), mistakes)
     if mistakes:
         raise ConfigError("the environment", mistakes.in_order())
-    return {each.name: each for each in found.values() if each is not None}
+    return {each.name: replace(each, digest=EACH_ALONE) for each in found.values() if each is not None}
 
 
 def _show(bot: Bot, raw: Any) -> int:

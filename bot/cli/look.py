@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from time import monotonic
 from typing import Annotated, Any
 from uuid import uuid4
@@ -11,8 +10,8 @@ import typer
 from rich.text import Text
 
 from bot.cli import options
-from bot.cli.show import Mistake, note, say, say_json
-from bot.cli.wiring import one_login, tools
+from bot.cli.show import note, say, say_json
+from bot.cli.wiring import known_destination, one_login, tools
 from bot.config import Config, Destination, load
 from bot.events import Login, Person
 from bot.senders import sender_class
@@ -36,7 +35,7 @@ def preview(
 ) -> None:
     """Draw the card that a destination would get, in this terminal. Nothing is sent."""
     config = load(routes)
-    destination = _destination(config, to)
+    destination = known_destination(config, to)
     login = one_login(config, event, user=user, users=users)
     formatter = formatter_class(destination.formatter)()
     payload = formatter.draw([login], config.audience(to, {login.directory_id}))
@@ -64,7 +63,7 @@ def send_test(
     Exit code 0 only when the channel took it. Nothing is kept: a failed test is not tried again.
     """
     config = load(routes)
-    destination = _destination(config, dest)
+    destination = known_destination(config, dest)
     login = _sample(config, dest)
     payload = formatter_class(destination.formatter)().draw([login], config.audience(dest, {login.directory_id}))
     verdict, milliseconds = _post(config, destination, payload)
@@ -75,14 +74,6 @@ def send_test(
         _say_verdict(dest, verdict, milliseconds)
     if verdict.outcome is not Outcome.SENT:
         raise typer.Exit(1)
-
-
-def _destination(config: Config, name: str) -> Destination:
-    if (found := config.destinations.get(name)) is not None:
-        return found
-    close = get_close_matches(name, config.destinations, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(config.destinations)}"
-    raise Mistake(f"no destination {name!r} in {config.source}; {hint}")
 
 
 def _sample(config: Config, destination: str) -> Login:

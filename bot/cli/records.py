@@ -1,8 +1,10 @@
 """Reading the state: what waits for each destination, and which logins were given up."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from rich.table import Table
 from rich.text import Text
 
 from bot.cli import options, words
@@ -42,19 +44,23 @@ def list_dead_letters(*, state: options.State = options.STATE, as_json: options.
     if not letters:
         say("no login was given up")
         return
-    heads = ("given up", "destination", "login", "reason", ">tries", "first try", "last try", "event")
-    out().print(table(*heads, rows=[_letter(letter) for letter in letters]))
+    out().print(letters_table(letters))
     say(count(len(letters), "login"), " given up")
+
+
+def letters_table(letters: Iterable[DeadLetter]) -> Table:
+    heads = ("given up", "destination", "login", "reason", ">tries", "first try", "last try", "event")
+    return table(*heads, rows=[_letter(letter) for letter in letters])
 
 
 def _row(row: DestinationStatus, now: float) -> tuple[str | Text, ...]:
     verdict = ": ".join(filter(None, (row.last_verdict, row.last_reason)))
-    held = row.not_before is not None and row.not_before > now
+    paced = row.not_before is not None and row.not_before > now
     return (
         row.destination + (" (held)" if row.held else ""),
         Text(f"{row.waiting:,}", style="bold yellow" if row.waiting else "dim"),
-        f"{_span(now - row.oldest)} ago" if row.oldest is not None else "",
-        f"in {_span((row.not_before or 0) - now)}" if held else "",
+        f"{span(now - row.oldest)} ago" if row.oldest is not None else "",
+        f"in {span((row.not_before or 0) - now)}" if paced else "",
         f"{row.said:,}",
         Text(f"{row.given_up:,}", style="bold red" if row.given_up else "dim"),
         Text(f"{row.doubts:,}", style="bold yellow" if row.doubts else "dim"),
@@ -63,11 +69,10 @@ def _row(row: DestinationStatus, now: float) -> tuple[str | Text, ...]:
 
 
 def _letter(letter: DeadLetter) -> tuple[str, ...]:
-    login = Login.from_json(letter.login)
     return (
         _time(letter.given_up_at),
         letter.destination,
-        f"{words.who(login)} · {words.directory(login)}",
+        _login(letter),
         letter.reason,
         f"{letter.tries:,}",
         _time(letter.first_try),
@@ -76,11 +81,19 @@ def _letter(letter: DeadLetter) -> tuple[str, ...]:
     )
 
 
+def _login(letter: DeadLetter) -> str:
+    try:
+        login = Login.from_json(letter.login)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return "can't be read"  # which may be why it was given up
+    return f"{words.who(login)} · {words.directory(login)}"
+
+
 def _time(seconds: float | None) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if seconds is not None else "never"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
     """A duration in the largest unit of which there are two or more: `90 s`, `5 min`, `36 h`."""
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:

@@ -3,12 +3,12 @@
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event, Lock
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -31,6 +31,9 @@ TELL_SECONDS = 15.0
 
 PROGRESS_FROM = 20
 """A shorter input is told before a bar could say anything."""
+
+NAMED = 3
+"""Logins of a digest that its line names."""
 
 IDLE_SECONDS = 0.5
 STUCK_ROUNDS = 6
@@ -75,6 +78,11 @@ class Tally:
             else:
                 say_told(told, self.who)
 
+    @property
+    def ended(self) -> int:
+        """Logins that wait no more, each counted for every destination."""
+        return self.told[Outcome.SENT] + self.told[Outcome.DEAD]
+
     def say_summary(self, waiting: int) -> None:
         if self.as_json:
             say_json({"summary": self._figures(waiting)}, indent=None)
@@ -106,15 +114,26 @@ class Tally:
 def say_told(told: Told, who: Mapping[str, str] | None = None) -> None:
     """One line for one card: what became of it, where, for whom, and why."""
     text, style = _WORDS[told.verdict.outcome]
-    names = ", ".join((who or {}).get(event_id, event_id) for event_id in told.event_ids)
+    names = _names(told.event_ids, who or {})
     reason = f"  {told.verdict.reason}" if told.verdict.reason else ""
     unsettled = "" if told.settled else "  (the verdict could not be written: it will be said again)"
     line = f"{told.destination}  {names}{reason}{unsettled}  "
     say(Text(f"{text:<10}", style=style), line, Text(f"{told.milliseconds:,.0f} ms", style="dim"))
 
 
+def _names(event_ids: Sequence[str], who: Mapping[str, str]) -> str:
+    """Everybody on a card; of a digest the first few."""
+    some = event_ids if len(event_ids) <= NAMED else event_ids[:NAMED]
+    # what a fallback hears of is called `<event>@<destination>`
+    names = ", ".join(who.get(each) or who.get(each.rpartition("@")[0], each) for each in some)
+    more = len(event_ids) - len(some)
+    return f"{count(len(event_ids), 'login')}: {names} and {more:,} more" if more else names
+
+
 def run(
-    events: Annotated[list[str], typer.Argument(metavar="EVENT.json", help="Files, or - for JSON lines.")],
+    events: Annotated[
+        list[str] | None, typer.Argument(metavar="EVENT.json", help="Files, - for JSON lines; none to tell what waits.")
+    ] = None,
     *,
     routes: options.Routes = options.ROUTES,
     state: options.State = options.STATE,
@@ -125,24 +144,28 @@ def run(
 
     A file holds an event, a list of events or one event a line; - is standard input, one event a line. What is no
     login is refused alone, with its place and reason. People come from --users, else from AWS. Run it again with the
-    same files and nothing is said twice. Ctrl-C stops after the cards in hand; what waits stays in the state file and
-    goes on with the next run. LOG_LEVEL=INFO adds the function's own log lines.
+    same files and nothing is said twice. Many logins become digests, each destination at its own pace. Ctrl-C stops
+    after the cards in hand; what waits stays in the state file and goes on with the next run, which needs no events
+    for that. LOG_LEVEL=INFO adds the function's own log lines.
 
     Exit code 1 when anything was refused or given up.
     """
     config = load(routes)
     tally = Tally(as_json=as_json)
+    bar = Bar()
     with stopping() as stop:
 
         def on_told(told: Told) -> None:
             tally.tell(told)
+            bar.show(tally.ended)
             if stop.is_set():
                 raise KeyboardInterrupt  # between two cards: nothing is left begun
 
         bot = wire(config, state=state, users=users, on_told=on_told)
         tally.fresh = not any(row.waiting or row.given_up for row in bot.outbox.status())
         try:
-            _work(bot, Inbox(read_all(events)), tally, stop)
+            with bar:
+                _work(bot, Inbox(read_all(events or ())), tally, bar, stop)
         except KeyboardInterrupt:
             stop.set()
         finally:
@@ -153,19 +176,15 @@ def run(
         raise typer.Exit(1)
 
 
-def _work(bot: Bot, inbox: Inbox, tally: Tally, stop: Event) -> None:
+def _work(bot: Bot, inbox: Inbox, tally: Tally, bar: "Bar", stop: Event) -> None:
     """Take in what is here, tell what is due, wait for what comes; until all is read and nothing waits, or `stop`."""
     patience = Patience(bot, stop)
-    with _progress() as progress:
-        bar = progress.add_task("", total=None)
-        while not stop.is_set():
-            _take(bot, inbox.batch(0 if inbox.ended else IDLE_SECONDS), tally)
-            told = bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
-            if tally.logins > PROGRESS_FROM:
-                progress.start()
-                progress.update(bar, total=tally.new if inbox.ended else None, completed=tally.told[Outcome.SENT])
-            if inbox.ended and not patience.wait(told):
-                return
+    while not stop.is_set():
+        _take(bot, inbox.batch(0 if inbox.ended else IDLE_SECONDS), tally)
+        bar.expect(tally.ended + sum(row.waiting for row in bot.outbox.status() if not row.held))
+        told = bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
+        if inbox.ended and not patience.wait(told):
+            return
 
 
 def _take(bot: Bot, batch: list[Found], tally: Tally) -> None:
@@ -178,10 +197,13 @@ def _take(bot: Bot, batch: list[Found], tally: Tally) -> None:
 
 
 def _sum_up(bot: Bot, tally: Tally, state: str) -> None:
-    waiting = sum(row.waiting for row in bot.outbox.status())
-    tally.say_summary(waiting)
-    if waiting:
+    rows = [row for row in bot.outbox.status() if row.waiting]
+    tally.say_summary(sum(row.waiting for row in rows))
+    if any(not row.held for row in rows):
         note(f"what waits is kept in {state}; the next run goes on with it")
+    for row in rows:
+        if row.held:
+            note(f"{row.destination} is held; what waits for it goes on after: python -m bot release {row.destination}")
 
 
 @dataclass
@@ -210,7 +232,7 @@ class Patience:
     def _announce(self, due: float, left: float) -> None:
         if left > 1 and due != self.announced:
             self.announced = due
-            names = ", ".join(row.destination for row in self.bot.outbox.status() if row.waiting)
+            names = ", ".join(row.destination for row in self.bot.outbox.status() if row.waiting and not row.held)
             at = datetime.fromtimestamp(due, UTC).strftime("%H:%M:%SZ")
             note(f"waiting for {names} until {at}; Ctrl-C leaves what waits for the next run")
 
@@ -244,22 +266,35 @@ def stopping() -> Iterator[Event]:
         signal.signal(signal.SIGINT, before)
 
 
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """A bar on standard error, where that is a terminal; what goes to standard output scrolls above it."""
-    console = err()
-    columns = (SpinnerColumn(), BarColumn(), TextColumn("{task.completed:,.0f} told"), TimeElapsedColumn())
-    progress = Progress(
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),
-    )
-    try:
-        yield progress
-    finally:
-        progress.stop()
+class Bar:
+    """What was told and what waits, on standard error where that is a terminal; standard output scrolls above it."""
+
+    def __init__(self) -> None:
+        console = err()
+        counts = TextColumn("{task.completed:,.0f} told, {task.remaining:,.0f} waiting")
+        self._progress = Progress(
+            *(SpinnerColumn(), BarColumn(), counts, TimeElapsedColumn()),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._task = self._progress.add_task("", total=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def expect(self, logins: int) -> None:
+        """How many there are in all, as far as known by now."""
+        if logins > PROGRESS_FROM:
+            self._progress.start()
+        self._progress.update(self._task, total=logins)
+
+    def show(self, ended: int) -> None:
+        self._progress.update(self._task, completed=ended)
 
 
 def _as_json(told: Told) -> dict[str, Any]:

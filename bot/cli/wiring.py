@@ -1,9 +1,10 @@
 """The operator's world, wired in one place: what the options and the environment name becomes a working bot."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 
 from bot import logs
@@ -11,7 +12,7 @@ from bot.aws import Aws
 from bot.cli.reading import read_one
 from bot.cli.show import Mistake
 from bot.clock import Clock, SystemClock
-from bot.config import Config
+from bot.config import Config, Destination
 from bot.delivery import Told
 from bot.events import Login, Person, RefusedError, parse
 from bot.outbox.sqlite import SqliteOutbox
@@ -55,7 +56,26 @@ def read_state(path: str) -> SqliteOutbox:
     """The outbox at `path` for reading. A file that is not there is a mistake: looking must not make one."""
     if not Path(path).is_file():
         raise Mistake(f"there is no state at {path}: nothing was kept there yet; name another file with --state")
+    return open_state(path)
+
+
+def open_state(path: str) -> SqliteOutbox:
+    """The outbox at `path`, made by its first use where it is not there."""
     return SqliteOutbox(path, SystemClock())
+
+
+def known_destination(config: Config, name: str) -> Destination:
+    """The destination of that name. Raises Mistake with the name that was meant."""
+    if (found := config.destinations.get(name)) is not None:
+        return found
+    raise Mistake(f"no destination {name!r} in {config.source}; {close_to(name, config.destinations, 'it has none')}")
+
+
+def close_to(name: str, names: Collection[str], none: str) -> str:
+    """The cure for a name that is none: the closest one, else all there are, else `none`."""
+    if close := get_close_matches(name, names, n=1):
+        return f"did you mean {close[0]!r}?"
+    return f"there are {there}" if (there := ", ".join(names)) else none
 
 
 def one_login(config: Config, event: str, *, user: str, users: str) -> Login:
