@@ -16,8 +16,8 @@ from bot.clock import Clock, SystemClock
 from bot.config import ConfigError, load
 from bot.events import MAX_EVENT_BYTES
 from bot.outbox.base import Outbox
-from bot.pipeline import Intake, Pipeline, Taken
-from bot.refusals import Refusals
+from bot.pipeline import Pipeline
+from bot.refusals import Refusal, Refusals
 from bot.secrets import Secrets
 from bot.senders.base import Tools
 from bot.users import ListedPeople, People, WorkSpacesPeople
@@ -99,40 +99,37 @@ def _take_event(bot: Bot, event: object, until: float) -> dict[str, Any]:
     if intake.unkept:
         raise NotKeptError(intake.unkept)
     refused = intake.taken[0].refused
-    if refused and not bot.refusals.put(event, refused):
+    if refused and bot.refusals.put([Refusal(event, refused)], until=until):
         raise NotKeptError(f"refused ({refused}), and the dead-letter queue did not take it")
     return {}
 
 
 def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
     """Every record alone: what one of them is costs its neighbours nothing."""
-    opened = [_open(record) for record in records]
-    intake = bot.pipeline.take_in(opened, until=until)
-    failed = [
-        _message_id(record)
-        for record, taken in zip(records, intake.taken, strict=True)
-        if not _done_with(bot, intake, taken, record)
+    intake = bot.pipeline.take_in([_open(record) for record in records], until=until)
+    looked_at = list(zip(records, intake.taken, strict=True))
+    refused = [
+        Refusal(_carried(record), taken.refused, _message_id(record)) for record, taken in looked_at if taken.refused
     ]
+    failed = [refusal.record_id for refusal in bot.refusals.put(refused, until=until)]
+    if intake.unkept:
+        failed += [_message_id(record) for record, taken in looked_at if not taken.refused]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
-
-
-def _done_with(bot: Bot, intake: Intake, taken: Taken, record: Any) -> bool:
-    if taken.refused:
-        return bot.refusals.put(_body(record), taken.refused, record_id=_message_id(record))
-    return not intake.unkept
 
 
 def _message_id(record: Any) -> str:
     return str(record.get("messageId", "")) if isinstance(record, dict) else ""
 
 
-def _body(record: Any) -> Any:
-    return record.get("body") if isinstance(record, dict) else record
+def _carried(record: Any) -> Any:
+    """The text that a queue record carries; the record itself, where it carries none."""
+    body = record.get("body") if isinstance(record, dict) else None
+    return body if isinstance(body, str) else record
 
 
 def _open(record: Any) -> object:
     """The event in a queue record, or the text that is none: `parse` refuses it with its reason."""
-    body = _body(record)
+    body = record.get("body") if isinstance(record, dict) else record
     if not isinstance(body, str) or len(body) > MAX_EVENT_BYTES:
         return body
     try:
@@ -167,7 +164,7 @@ def _bot(environment: Environment) -> Bot:
         clock=clock,
         tools=tools,
     )
-    return Bot(pipeline, Refusals(aws, environment.dead_letter_queue_url), clock)
+    return Bot(pipeline, Refusals(aws, clock, environment.dead_letter_queue_url), clock)
 
 
 def _people(environment: Environment, aws: Aws, clock: Clock) -> People:

@@ -36,10 +36,11 @@ MAY_IMPORT = {
     "bot.users": ("bot.aws", "bot.clock", "bot.config", "bot.events"),
     "bot.senders": ("bot.aws", "bot.clock", "bot.plugins", "bot.secrets", "bot.senders"),
     "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.pace", "bot.senders.base"),
-    "bot.refusals": ("bot.aws",),
+    "bot.refusals": ("bot.aws", "bot.clock"),
     "bot.drawing": ("bot.config", "bot.events", "bot.outbox.base", "bot.senders.base", "formatters"),
     "bot.delivery": (
         "bot.drawing",
+        "bot.logs",
         "bot.clock",
         "bot.config",
         "bot.events",
