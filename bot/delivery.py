@@ -11,6 +11,7 @@ from bot.clock import Clock
 from bot.config import Config, Destination
 from bot.drawing import MOST_ROWS, Drawing, Drawn
 from bot.events import Login
+from bot.logs import places
 from bot.outbox.base import Card, Outbox, OutboxError, Row, Turn
 from bot.pace import Pace
 from bot.senders import sender_class
@@ -28,11 +29,20 @@ SHORTEST_SEND = 2.0
 LEASE = 60.0
 """Seconds until a card that was begun and never settled may be begun again: Lambda has ended the call by then."""
 
+SHORTEST_HOLD = 1.0
 LONGEST_HOLD = 3600.0
-"""Seconds that a provider's Retry-After is honoured at the most; absurd ones would be silent loss."""
+"""Seconds that a provider's Retry-After is honoured at least and at most: 0.001 would hammer, a year would be loss."""
 
-LONGEST_BACKOFF = 900.0
-"""Seconds between two tries of a channel that says no without saying for how long."""
+FIRST_PAUSE = 1.0
+LONGEST_PAUSE = 900.0
+"""Seconds until a login is tried again that was not taken; each try doubles them."""
+
+FIRST_DOUBT_PAUSE = 3.0
+LONGEST_DOUBT_PAUSE = 3600.0
+"""Seconds until a login is told again of which nobody knows whether it was taken; longer, for it may be a repeat."""
+
+MOST_DOUBTS = 12
+"""A login that may have been said so often, over some three hours, is given up: it was, or the channel is broken."""
 
 SETTLE_TRIES = 3
 
@@ -47,6 +57,14 @@ class Told:
     payload: Payload | None
     milliseconds: float
     settled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Seconds until the group's next card, and until the same logins are on one again."""
+
+    group: float = 0.0
+    rows: float = 0.0
 
 
 class Delivery:
@@ -82,18 +100,21 @@ class Delivery:
                 told.append(self._tell_card(card, drawn, until))
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"group": group, "reason": str(error)}})  # noqa: TRY400
-        except Exception as error:
-            log.exception("group failed", extra={"fields": {"group": group, "reason": type(error).__name__}})
+        except Exception as error:  # noqa: BLE001 - our own mistake may cost this group's turn, and no other's
+            fields = {"group": group, "reason": type(error).__name__, "traceback": places(error)}
+            log.error("group failed", extra={"fields": fields})  # noqa: TRY400 - its text may hold untrusted strings
         return told
 
     def _take(self, group: str, until: float) -> Turn | None:
         """The group's next turn, waited for if it is near; None when there is nothing to begin in this call."""
         turn = self._outbox.waiting(group, limit=MOST_ROWS)
-        wait = max(turn.not_before - self._clock.now(), 0.0)
-        if not turn.rows or wait > CALL_WAIT or self._clock.now() + wait + SHORTEST_SEND > until:
+        wait = turn.not_before - self._clock.now()
+        if wait > CALL_WAIT or self._clock.now() + max(wait, 0.0) + SHORTEST_SEND > until:
             return None
-        self._clock.sleep(wait)
-        return turn
+        if wait > 0:
+            self._clock.sleep(wait)
+            turn = turn if turn.rows else self._outbox.waiting(group, limit=MOST_ROWS)
+        return turn if turn.rows else None
 
     def _pace(self, turn: Turn) -> Pace:
         """The destination's pace; one that left the routing file is posted to no more, and needs none."""
@@ -102,45 +123,43 @@ class Delivery:
 
     def _tell_card(self, card: Card, drawn: Drawn, until: float) -> Told:
         started = self._clock.now()
-        verdict, hold = self._follow(card, self._sent(card, drawn, until))
+        if drawn.verdict is not None:
+            verdict, wait = self._give_up(card, drawn.verdict), Wait(rows=drawn.rest)
+        else:
+            verdict, wait = self._follow(card, self._send(card, drawn.payload, until))
         told = Told(
             destination=card.rows[0].destination,
             event_ids=tuple(row.event_id for row in card.rows),
             verdict=verdict,
             payload=drawn.payload,
             milliseconds=round((self._clock.now() - started) * 1000, 1),
-            settled=self._settle(card, verdict, hold),
+            settled=self._settle(card, verdict, wait, tried=drawn.verdict is None),
         )
         _log_told(told)
         if self._on_told is not None:
             self._on_told(told)
         return told
 
-    def _sent(self, card: Card, drawn: Drawn, until: float) -> Verdict:
-        if drawn.verdict is not None:
-            return drawn.verdict
-        assert drawn.payload is not None
-        return self._send(self._config.destinations[card.rows[0].destination], drawn.payload, until)
-
-    def _follow(self, card: Card, verdict: Verdict) -> tuple[Verdict, float]:
-        """What follows from a verdict: what is written of it, and for how many seconds the group is held.
+    def _follow(self, card: Card, verdict: Verdict) -> tuple[Verdict, Wait]:
+        """What follows from a verdict: what is written of it, and who waits for how long.
 
         A digest that will never be taken is halved, again and again, until the one bad login is alone; what then is
         taken doubles again. Logins that are given up are kept for the fallback first.
         """
         if verdict.blames == "payload" and len(card.rows) > 1:
             self._most[card.group] = len(card.rows) // 2
-            return Verdict.again(f"{verdict.reason} (a digest of {len(card.rows)}: halved)"), 0.0
-        if verdict.outcome is Outcome.DEAD:
-            verdict = self._keep_for_fallback(card, verdict)
+            return Verdict.again(f"{verdict.reason} (a digest of {len(card.rows)}: halved)"), Wait()
+        if verdict.outcome is Outcome.UNSURE and max(row.doubts for row in card.rows) + 1 >= MOST_DOUBTS:
+            verdict = Verdict.dead(f"may have been said {MOST_DOUBTS} times (last: {verdict.reason})", "destination")
+        verdict = self._give_up(card, verdict)
         if verdict.outcome is Outcome.SENT and card.group in self._most:
             self._most[card.group] = min(self._most[card.group] * 2, MOST_ROWS)
-        return verdict, _hold(verdict, card.rows)
+        return verdict, _wait(verdict, card.rows)
 
-    def _keep_for_fallback(self, card: Card, verdict: Verdict) -> Verdict:
-        """`verdict`, once the fallback's rows are kept; where they can't be, the card's own rows go on waiting."""
+    def _give_up(self, card: Card, verdict: Verdict) -> Verdict:
+        """A dead verdict, once the fallback's rows are kept; where they can't be, the card's own rows go on waiting."""
         destination = self._config.destinations.get(card.rows[0].destination)
-        if destination is None or destination.fallback is None:
+        if verdict.outcome is not Outcome.DEAD or destination is None or destination.fallback is None:
             return verdict
         fallback = self._config.destinations[destination.fallback]
         rows = [_fallback_row(row, fallback, verdict.reason, self._clock.now()) for row in card.rows]
@@ -150,23 +169,31 @@ class Delivery:
             return Verdict.again(f"{verdict.reason}; its fallback could not be kept: {error}")
         return verdict
 
-    def _send(self, destination: Destination, payload: Payload, until: float) -> Verdict:
+    def _send(self, card: Card, payload: Payload | None, until: float) -> Verdict:
         """Send once; where the destination is to blame, once more with its secret read afresh (it may be new)."""
+        assert payload is not None
+        destination = self._config.destinations[card.rows[0].destination]
         try:
             sender = self._sender(destination)
         except Exception as error:  # noqa: BLE001 - a sender may be anybody's; its text may hold a secret
             return Verdict.again(f"sender {destination.type!r} could not be made: {type(error).__name__}")
         verdict = self._send_once(sender, destination, payload, until)
         if verdict.blames == "destination" and until - self._clock.now() >= SHORTEST_SEND:
-            sender.refresh()
-            verdict = self._send_once(sender, destination, payload, until)
+            verdict = self._send_once(sender, destination, payload, until, afresh=True)
         return verdict
 
-    def _send_once(self, sender: Sender, destination: Destination, payload: Payload, until: float) -> Verdict:
+    def _send_once(
+        self, sender: Sender, destination: Destination, payload: Payload, until: float, *, afresh: bool = False
+    ) -> Verdict:
         try:
-            return sender.send(payload, timeout=min(SEND_SECONDS, until - self._clock.now()))
+            if afresh:
+                sender.refresh()
+            verdict: object = sender.send(payload, timeout=min(SEND_SECONDS, until - self._clock.now()))
         except Exception as error:  # noqa: BLE001 - a sender may be anybody's; its text may hold a secret
             return Verdict.unsure(f"sender {destination.type!r} failed with {type(error).__name__}")
+        if not isinstance(verdict, Verdict):
+            return Verdict.unsure(f"sender {destination.type!r} answered with no verdict")
+        return verdict
 
     def _sender(self, destination: Destination) -> Sender:
         if (sender := self._senders.get(destination.name)) is None:
@@ -174,12 +201,12 @@ class Delivery:
             sender = self._senders.setdefault(destination.name, made)
         return sender
 
-    def _settle(self, card: Card, verdict: Verdict, hold: float) -> bool:
+    def _settle(self, card: Card, verdict: Verdict, wait: Wait, *, tried: bool) -> bool:
         """Write the verdict, and try hard: one that is not written becomes a doubt."""
-        not_before = self._clock.now() + hold
+        now = self._clock.now()
         for attempt in range(SETTLE_TRIES):
             try:
-                return self._outbox.settle(card, verdict, not_before)
+                return self._outbox.settle(card, verdict, now + wait.group, ready_at=now + wait.rows, tried=tried)
             except OutboxError as error:
                 fields = {"group": card.group, "reason": str(error), "attempt": attempt + 1}
                 log.error("settle failed", extra={"fields": fields})  # noqa: TRY400 - the reason says it all
@@ -203,14 +230,20 @@ def _fallback_row(row: Row, fallback: Destination, reason: str, now: float) -> R
     )
 
 
-def _hold(verdict: Verdict, rows: Sequence[Row]) -> float:
-    """Seconds until the group's next card: what the provider asked for, else longer with every try."""
-    if verdict.outcome in (Outcome.SENT, Outcome.DEAD):
-        return 0.0
-    if verdict.after:
-        return min(verdict.after, LONGEST_HOLD)
+def _wait(verdict: Verdict, rows: Sequence[Row]) -> Wait:
+    """Longer with every try, and the channel goes on with other logins; unless the provider names a time for all."""
+    if verdict.outcome is Outcome.AGAIN and verdict.after:
+        return Wait(group=min(max(verdict.after, SHORTEST_HOLD), LONGEST_HOLD))
+    if verdict.outcome is Outcome.AGAIN:
+        return Wait(rows=_pause(FIRST_PAUSE, LONGEST_PAUSE, rows))
+    if verdict.outcome is Outcome.UNSURE:
+        return Wait(rows=_pause(FIRST_DOUBT_PAUSE, LONGEST_DOUBT_PAUSE, rows))
+    return Wait()
+
+
+def _pause(first: float, longest: float, rows: Sequence[Row]) -> float:
     tries = max(row.tries + row.doubts for row in rows)
-    return float(min(2 ** min(tries, 16), LONGEST_BACKOFF))
+    return min(first * 2.0 ** min(tries, 16), longest)
 
 
 _LEVELS = {

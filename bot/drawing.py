@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.config import Config, Destination
+from bot.config import GIVE_UP_AFTER, Config, Destination
 from bot.events import Login
 from bot.outbox.base import Row, Turn
 from bot.senders.base import Verdict
@@ -14,13 +14,22 @@ MOST_ROWS = 400
 """Logins looked at for one card: more than the channel with the most room takes."""
 
 
+UNKNOWN_REST = 60.0
+"""Seconds until logins are looked at again whose destination the routing file does not name: another copy of the bot may
+run on another file (a deployment under way, an operator's own), so they go on waiting."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """The next card: its rows and its payload, or the verdict on rows for which there is nothing to send."""
+    """The next card: its rows and its payload, or the verdict on rows for which there is nothing to send.
+
+    `rest` is for how many seconds rows that go back to wait are left alone.
+    """
 
     rows: tuple[Row, ...]
     payload: Payload | None = None
     verdict: Verdict | None = None
+    rest: float = 0.0
 
 
 class Drawing:
@@ -38,11 +47,11 @@ class Drawing:
         """
         name = turn.rows[0].destination
         destination = self._config.destinations.get(name)
-        if destination is None:
-            reason = f"destination {name!r} is no longer in the routing file"
-            return Drawn(turn.rows, verdict=Verdict.dead(reason, "destination"))
-        if expired := _expired(turn, destination, now):
+        if expired := _expired(turn, destination.give_up_after if destination else GIVE_UP_AFTER, now):
             return expired
+        if destination is None:
+            reason = f"destination {name!r} is not in this routing file"
+            return Drawn(turn.rows, verdict=Verdict.again(reason), rest=UNKNOWN_REST)
         if turn.died:
             drawn, fewer = self._draw(destination, turn.rows)
             return Drawn(turn.rows, verdict=Verdict.again("can't be drawn again whole")) if fewer else drawn
@@ -85,12 +94,10 @@ class Drawing:
         return formatter
 
 
-def _expired(turn: Turn, destination: Destination, now: float) -> Drawn | None:
-    """The rows that waited longer than their destination allows; of a card that died begun, all or none."""
-    late = tuple(row for row in turn.rows if now - row.kept_at >= destination.give_up_after)
+def _expired(turn: Turn, give_up_after: float, now: float) -> Drawn | None:
+    """The rows that waited too long; of a card that died begun, all or none. What was never tried is tried first."""
+    late = tuple(row for row in turn.rows if now - row.kept_at >= give_up_after and row.last_reason)
     if not late or (turn.died and len(late) < len(turn.rows)):
         return None
-    last = late[0].last_reason or "never tried"
-    return Drawn(
-        late, verdict=Verdict.dead(f"not told within {destination.give_up_after:g} s (last: {last})", "destination")
-    )
+    reason = f"not told within {give_up_after:g} s (last: {late[0].last_reason})"
+    return Drawn(late, verdict=Verdict.dead(reason, "destination"))

@@ -18,8 +18,8 @@ class JsonLines(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }
-        if record.exc_info and record.exc_info[0] is not None:
-            line["traceback"] = _where(record)
+        if record.exc_info and record.exc_info[1] is not None:
+            line["traceback"] = places(record.exc_info[1])
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
@@ -27,7 +27,10 @@ class _StandardError(logging.Handler):
     """Looks standard error up with every line: tests and Lambda's runtime put another in its place."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(self.format(record), file=sys.stderr)  # noqa: T201 - this is where lines go
+        try:
+            print(self.format(record), file=sys.stderr)  # noqa: T201 - this is where lines go
+        except Exception:  # noqa: BLE001 - a line that can't be written must not cost a login
+            self.handleError(record)
 
 
 def set_up(level: str = "INFO") -> None:
@@ -41,12 +44,12 @@ def set_up(level: str = "INFO") -> None:
     logger.propagate = "AWS_LAMBDA_FUNCTION_NAME" not in os.environ  # there the root would print it twice
 
 
-def _where(record: logging.LogRecord) -> list[str]:
+def places(error: BaseException) -> list[str]:
     """The places of a traceback, innermost last, without the exception's text: it may hold untrusted strings."""
-    trace = record.exc_info[2] if record.exc_info else None
-    places = []
+    trace = error.__traceback__
+    found = []
     while trace is not None:
         code = trace.tb_frame.f_code
-        places.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
+        found.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
-    return places
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.delivery import CALL_WAIT, LEASE, LONGEST_HOLD
+from bot.delivery import CALL_WAIT, LEASE, LONGEST_HOLD, MOST_DOUBTS
 from bot.outbox.base import OutboxError, Row
 from bot.outbox.sqlite import SqliteOutbox
 from bot.senders.base import SEND_SECONDS, Verdict
@@ -85,12 +85,13 @@ def test_what_comes_in_while_a_channel_is_held_for_a_moment_is_told_in_the_same_
     [
         ([AGAIN] * 5, [1, 2, 4, 8, 16]),
         ([AGAIN] * 12, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]),
-        ([UNSURE] * 3, [1, 2, 4]),
+        ([UNSURE] * 3, [3, 6, 12]),
         ([Verdict.again("429", after=0.0)] * 2, [1, 2]),
         ([Verdict.again("429", after=1e9)], [LONGEST_HOLD]),
         ([Verdict.again("429", after=7.5)] * 2, [7.5, 7.5]),
+        ([Verdict.again("429", after=0.001)] * 2, [1, 1]),
     ],
-    ids=["again", "again for long", "unsure", "after nothing", "after an age", "after what it says"],
+    ids=["again", "again for long", "unsure", "after nothing", "after an age", "after what it says", "after no time"],
 )
 def test_pauses_grow_unless_the_provider_names_one(
     bot: Bot, channel: Channel, verdicts: list[Verdict], pauses: list[float]
@@ -112,8 +113,38 @@ def test_pauses_grow_unless_the_provider_names_one(
 def test_a_doubt_is_told_again_and_counted(bot: Bot, channel: Channel) -> None:
     channel.answers = [UNSURE]
     bot.take_in(event_of(1))
-    assert bot.tell() == ["ops sent", "ops unsure"]
+    assert bot.tell() == ["ops unsure"], "a doubt is no hurry: the clock tells it again"
+    bot.clock.advance(3.0)
+    assert bot.tell() == ["ops sent"]
     assert [status.doubts for status in bot.outbox.status()] == [1]
+
+
+def test_a_login_that_may_have_been_said_too_often_is_given_up(bot: Bot, channel: Channel) -> None:
+    channel.answers = [UNSURE] * 100
+    bot.take_in(event_of(1))
+    for _ in range(24 * 60):
+        bot.tell()
+        bot.clock.advance(60.0)
+    assert len(channel.asked) == MOST_DOUBTS
+    assert dead_letters(bot) == [("ops", "event-1", "may have been said 12 times (last: no answer)")]
+
+
+@pytest.mark.parametrize("bad", [AGAIN, UNSURE, Verdict.sent], ids=["not taken", "unsure", "no verdict"])
+def test_a_login_that_is_never_taken_holds_up_no_other(bot: Bot, channel: Channel, bad: Any) -> None:
+    """An hour of a login a minute: each is said within seconds, whatever becomes of the first."""
+    channel.never, channel.instead = "event-0", bad
+    for number in range(60):
+        bot.take_in(event_of(number))
+        bot.tell(seconds=10.0)
+        assert number == 0 or channel.event_ids[-1] == f"event-{number}" or f"event-{number}" in channel.event_ids
+        bot.clock.advance(50.0)
+    assert {status.said for status in bot.outbox.status()} == {59}
+
+
+def test_what_was_never_tried_is_tried_before_it_is_given_up(bot: Bot, channel: Channel) -> None:
+    bot.take_in(event_of(1))
+    bot.clock.advance(40 * 3600.0)
+    assert bot.tell() == ["ops sent"]
 
 
 def test_a_card_that_will_never_work_is_given_up_and_its_neighbours_go_on(bot: Bot, channel: Channel) -> None:
@@ -153,11 +184,24 @@ def test_a_login_that_waited_too_long_is_given_up_with_the_last_reason(bot: Bot,
     assert len(channel.asked) == 1
 
 
-def test_a_destination_that_left_the_routing_file_gives_its_logins_up(bot: Bot, channel: Channel) -> None:
+def test_a_copy_with_another_routing_file_leaves_what_it_does_not_know_alone(bot: Bot, channel: Channel) -> None:
+    bot.take_in(event_of(1))
+    other = Bot(bot.path, {"other": Channel()}, clock=bot.clock)
+    assert other.tell() == ["ops again"]
+    assert other.tell() == []
+    bot.clock.advance(60.0)
+    assert bot.tell() == ["ops sent"]
+
+
+def test_a_destination_that_left_the_routing_file_for_good_gives_its_logins_up(bot: Bot, channel: Channel) -> None:
     bot.take_in(event_of(1))
     without = Bot(bot.path, {"other": Channel()}, clock=bot.clock)
+    without.tell()
+    bot.clock.advance(24 * 3600.0)
     assert without.tell() == ["ops dead"]
-    assert dead_letters(bot) == [("ops", "event-1", "destination 'ops' is no longer in the routing file")]
+    (letter,) = bot.outbox.dead_letters()
+    assert letter.reason == "not told within 86400 s (last: destination 'ops' is not in this routing file)"
+    assert (letter.tries, letter.first_try) == (0, None), "nothing was ever sent"
 
 
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
@@ -185,7 +229,7 @@ def test_a_card_that_cannot_be_drawn_is_given_up_and_tells_nothing_of_the_error(
 def test_a_sender_that_raises_is_a_doubt(bot: Bot, channel: Channel) -> None:
     channel.answers = [RuntimeError("https://hooks.example/hunter2")]
     bot.take_in(event_of(1))
-    assert bot.tell() == ["ops sent", "ops unsure"]
+    assert bot.tell() == ["ops unsure"]
     assert "hunter2" not in str(bot.told)
 
 

@@ -35,7 +35,7 @@ class Row:
     `login` is the Login as JSON text; `why` names the route that chose the destination.
     `tries` counts the sends that were not taken (again, dead), `doubts` those of which nobody knows (unsure, or the
     process died): no send is counted as both, so a row was sent `tries + doubts` times before.
-    `first_try` and `last_try` are when the first and the last of them was begun.
+    `first_try` and `last_try` are when the first and the last of them was begun. Before `ready_at` a row is on no card.
     """
 
     destination: str
@@ -49,13 +49,15 @@ class Row:
     first_try: float | None = None
     last_try: float | None = None
     last_reason: str = ""
+    ready_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
     """What a group has to do. `rows` are of one destination, oldest first; empty when there is nothing to begin now.
 
-    `not_before` is the earliest time of the next begin: the pace, a Retry-After, or another caller's lease.
+    `not_before` is the earliest time of the next begin: the pace, a Retry-After, another caller's lease, or when the
+    first row is ready.
     `died` says that `rows` are those of a card that was begun and never settled. `posted` are the times of the group's
     latest posts, as far as its pace looks back.
     """
@@ -94,10 +96,10 @@ class Outbox(Protocol):
         """Make `rows` durable, except those already waiting, said or given up. How many were new."""
 
     def waiting(self, group: str, limit: int) -> Turn:
-        """Up to `limit` of the oldest waiting rows of the group's oldest destination, or the card that died begun.
+        """Up to `limit` ready rows of the group's next destination, or the card that died begun.
 
-        The oldest destination is the one whose first row was kept, or last tried, longest ago: in a shared group, a
-        destination that takes nothing holds up no other. First finishes a settled card whose rows were not swept.
+        The rows that were kept, or last tried, longest ago come first, and so does their destination: a login or a
+        destination that is never taken holds up no other. First finishes a settled card whose rows were not swept.
         """
 
     def begin(self, turn: Turn, rows: Sequence[Row], lease: float, pace: Pace) -> Card | None:
@@ -108,12 +110,15 @@ class Outbox(Protocol):
         `rows` are some or all of `turn.rows`; all of them, counted doubtful, when the turn's card died begun.
         """
 
-    def settle(self, card: Card, verdict: Verdict, not_before: float) -> bool:
-        """Write what became of the card, and hold the group until `not_before`.
+    def settle(
+        self, card: Card, verdict: Verdict, not_before: float, *, ready_at: float = 0.0, tried: bool = True
+    ) -> bool:
+        """Write what became of the card, and hold the group until `not_before`, its rows until `ready_at`.
 
         `sent` moves the rows to said, `dead` to given up with the reason; `again` and `unsure` leave them waiting with
-        one more try or doubt. False when the card is no longer this caller's (its lease ran out and another began
-        it again, which counted the doubt): then nothing was written. Settling twice with the same verdict is safe.
+        one more try or doubt, unless nothing was `tried`. False when the card is no longer this caller's (its lease ran
+        out and another began it again, which counted the doubt): then nothing was written. Settling twice with the
+        same verdict is safe.
         """
 
     def due(self, now: float) -> list[str]:

@@ -22,7 +22,7 @@ from bot.outbox.base import SAID_KEPT_SECONDS, Card, DeadLetter, DestinationStat
 from bot.pace import Pace
 from bot.senders.base import Outcome, Verdict
 
-BUSY_SECONDS = 5.0
+BUSY_SECONDS = 2.0
 """How long another process may hold the file before that is an error; a transaction takes milliseconds."""
 
 FORGOTTEN_AT_ONCE = 1000
@@ -64,11 +64,14 @@ CREATE TABLE IF NOT EXISTS waiting (
     first_try REAL,
     last_try REAL,
     last_reason TEXT NOT NULL,
+    ready_at REAL NOT NULL,
+    since REAL NOT NULL,
     card INTEGER,
     UNIQUE (destination, event_id)
 );
 CREATE INDEX IF NOT EXISTS waiting_by_age ON waiting ("group", kept_at);
-CREATE INDEX IF NOT EXISTS waiting_by_destination ON waiting ("group", destination, kept_at);
+CREATE INDEX IF NOT EXISTS waiting_by_turn ON waiting ("group", destination, since);
+CREATE INDEX IF NOT EXISTS waiting_until ON waiting ("group", ready_at);
 CREATE INDEX IF NOT EXISTS waiting_on_a_card ON waiting ("group", card, kept_at) WHERE card IS NOT NULL;
 CREATE TABLE IF NOT EXISTS said (
     destination TEXT NOT NULL,
@@ -100,26 +103,33 @@ COMMIT;
 
 KEEP = """
 INSERT INTO waiting (destination, event_id, "group", login, why, kept_at,
-                     tries, doubts, first_try, last_try, last_reason)
+                     tries, doubts, first_try, last_try, last_reason, ready_at, since)
 SELECT :destination, :event_id, :group, :login, :why, :kept_at,
-       :tries, :doubts, :first_try, :last_try, :last_reason
+       :tries, :doubts, :first_try, :last_try, :last_reason, :ready_at, :kept_at
 WHERE NOT EXISTS (SELECT 1 FROM said WHERE destination = :destination AND event_id = :event_id)
   AND NOT EXISTS (SELECT 1 FROM given_up WHERE destination = :destination AND event_id = :event_id)
 ON CONFLICT (destination, event_id) DO NOTHING
 """
 
-# A row that was tried in vain queues up again behind those that came meanwhile, as far as the choice between
-# destinations goes: in a shared group, one that never takes anything holds up no other.
+# `since` is when a row was kept or last tried: one that was tried in vain queues up again behind those that came
+# meanwhile, so a login or a destination that is never taken holds up no other.
 NEXT_DESTINATION = """
 SELECT name FROM (
-    SELECT name, (SELECT MAX(kept_at, COALESCE(last_try, kept_at)) FROM waiting
-                  WHERE "group" = :group AND destination = name ORDER BY kept_at, position LIMIT 1) AS since
+    SELECT name, (SELECT since FROM waiting
+                  WHERE "group" = :group AND destination = name AND ready_at <= :now ORDER BY since LIMIT 1) AS since
     FROM destinations WHERE NOT held)
 WHERE since IS NOT NULL ORDER BY since, name LIMIT 1
 """
 
-OLDEST_ROWS = """
-SELECT * FROM waiting WHERE "group" = ? AND destination = ? ORDER BY kept_at, position LIMIT ?
+NEXT_ROWS = """
+SELECT * FROM waiting INDEXED BY waiting_by_turn
+WHERE "group" = :group AND destination = :destination AND ready_at <= :now
+ORDER BY since, position LIMIT :limit
+"""
+
+NEXT_READY = """
+SELECT ready_at FROM waiting WHERE "group" = ? AND destination NOT IN (SELECT name FROM destinations WHERE held)
+ORDER BY ready_at LIMIT 1
 """
 
 ROWS_ON_CARD = """
@@ -133,7 +143,7 @@ WHERE name = :group AND seq = :seq AND not_before <= :now AND (lease_until IS NU
 """
 
 DOUBT = """
-UPDATE waiting SET card = :seq + 1, doubts = doubts + 1, first_try = COALESCE(first_try, :begun_at),
+UPDATE waiting SET card = :seq + 1, doubts = doubts + 1, since = :begun_at, first_try = COALESCE(first_try, :begun_at),
                    last_try = :begun_at, last_reason = 'the process ended before the verdict was written'
 WHERE "group" = :group AND card = :seq
 """
@@ -157,8 +167,9 @@ SELECT destination, event_id, :now, doubts FROM waiting WHERE "group" = :group A
 GIVE_UP = """
 INSERT OR REPLACE INTO given_up (destination, event_id, "group", login, why, kept_at, tries, doubts,
                                  first_try, last_try, reason, given_up_at)
-SELECT destination, event_id, "group", login, why, kept_at, tries + 1, doubts,
-       COALESCE(first_try, :begun_at), :begun_at, :reason, :now
+SELECT destination, event_id, "group", login, why, kept_at, tries + :tried, doubts,
+       CASE WHEN :tried THEN COALESCE(first_try, :begun_at) ELSE first_try END,
+       CASE WHEN :tried THEN :begun_at ELSE last_try END, :reason, :now
 FROM waiting WHERE "group" = :group AND card = :seq
 """
 
@@ -167,8 +178,10 @@ DELETE FROM waiting WHERE "group" = :group AND card = :seq
 """
 
 WAIT_ON = """
-UPDATE waiting SET card = NULL, tries = tries + (:outcome = 'again'), doubts = doubts + (:outcome = 'unsure'),
-                   first_try = COALESCE(first_try, :begun_at), last_try = :begun_at, last_reason = :reason
+UPDATE waiting SET card = NULL, ready_at = :ready_at, since = :begun_at, last_reason = :reason,
+                   tries = tries + (:tried AND :outcome = 'again'), doubts = doubts + (:tried AND :outcome = 'unsure'),
+                   first_try = CASE WHEN :tried THEN COALESCE(first_try, :begun_at) ELSE first_try END,
+                   last_try = CASE WHEN :tried THEN :begun_at ELSE last_try END
 WHERE "group" = :group AND card = :seq
 """
 
@@ -185,10 +198,13 @@ DELETE FROM said WHERE (destination, event_id) IN (
 """
 
 BUSY_GROUPS = """
-SELECT name, MAX(not_before, COALESCE(lease_until, 0)) AS next,
-       (SELECT MIN(kept_at) FROM waiting w WHERE w."group" = p.name
-        AND (w.card = p.seq OR destination NOT IN (SELECT name FROM destinations WHERE held))) AS oldest
-FROM pace_groups p WHERE oldest IS NOT NULL ORDER BY oldest, name
+SELECT name, MAX(not_before, COALESCE(lease_until, 0),
+                 CASE WHEN EXISTS (SELECT 1 FROM waiting WHERE "group" = name AND card = seq) THEN 0
+                      ELSE (SELECT ready_at FROM waiting w WHERE w."group" = p.name
+                            AND destination NOT IN (SELECT name FROM destinations WHERE held)
+                            ORDER BY ready_at LIMIT 1) END) AS next,
+       (SELECT MIN(kept_at) FROM waiting WHERE "group" = name) AS oldest
+FROM pace_groups p WHERE next IS NOT NULL ORDER BY oldest, name
 """
 
 STATUS = """
@@ -211,8 +227,8 @@ ON CONFLICT (name) DO UPDATE SET held = excluded.held
 
 REPLAY = """
 INSERT INTO waiting (destination, event_id, "group", login, why, kept_at,
-                     tries, doubts, first_try, last_try, last_reason)
-SELECT :to, event_id, :group, login, why, :now, 0, doubts, NULL, NULL, 'replayed: ' || reason
+                     tries, doubts, first_try, last_try, last_reason, ready_at, since)
+SELECT :to, event_id, :group, login, why, :now, 0, doubts, NULL, NULL, 'replayed: ' || reason, 0, :now
 FROM given_up g WHERE destination = :destination AND event_id = :event_id
   AND NOT EXISTS (SELECT 1 FROM said WHERE destination = :to AND event_id = g.event_id)
 ON CONFLICT (destination, event_id) DO NOTHING
@@ -238,6 +254,7 @@ class SqliteOutbox:
         self._clock = clock
         self._lock = Lock()
         self._database: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
         self._closing: weakref.finalize[..., Any] | None = None
 
     def keep(self, rows: Sequence[Row]) -> int:
@@ -260,9 +277,13 @@ class SqliteOutbox:
                     return Turn(group=group, seq=seq, rows=(), not_before=max(not_before, state["lease_until"]))
                 if begun := _rows(database.execute(ROWS_ON_CARD, (group, seq))):
                     return Turn(group=group, seq=seq, rows=begun, not_before=not_before, died=True, posted=posted)
-            chosen = database.execute(NEXT_DESTINATION, {"group": group}).fetchone()
-            rows = _rows(database.execute(OLDEST_ROWS, (group, chosen["name"], limit))) if chosen else ()
-            return Turn(group=group, seq=seq, rows=rows, not_before=not_before, posted=posted)
+            facts = {"group": group, "now": self._clock.now(), "limit": limit}
+            if chosen := database.execute(NEXT_DESTINATION, facts).fetchone():
+                rows = _rows(database.execute(NEXT_ROWS, facts | {"destination": chosen["name"]}))
+                return Turn(group=group, seq=seq, rows=rows, not_before=not_before, posted=posted)
+            ready = database.execute(NEXT_READY, (group,)).fetchone()
+            not_before = max(not_before, ready["ready_at"]) if ready else not_before
+            return Turn(group=group, seq=seq, rows=(), not_before=not_before, posted=posted)
 
     def begin(self, turn: Turn, rows: Sequence[Row], lease: float, pace: Pace) -> Card | None:
         if not rows:
@@ -291,11 +312,14 @@ class SqliteOutbox:
             posted=posted,
         )
 
-    def settle(self, card: Card, verdict: Verdict, not_before: float) -> bool:
+    def settle(
+        self, card: Card, verdict: Verdict, not_before: float, *, ready_at: float = 0.0, tried: bool = True
+    ) -> bool:
         now = self._clock.now()
         posted, not_before = card.settled_at(now, not_before)
         facts = {"group": card.group, "seq": card.seq, "begun_at": card.begun_at, "now": now, "not_before": not_before}
         facts |= {"outcome": verdict.outcome.value, "reason": verdict.reason, "posted": json.dumps(posted)}
+        facts |= {"ready_at": ready_at, "tried": tried}
         with self._changing() as database:
             if not database.execute(SETTLE, facts).rowcount:
                 return _settled_before(database, facts)
@@ -357,6 +381,7 @@ class SqliteOutbox:
         """Whatever goes wrong, Ctrl-C included, closes the connection, and that undoes the transaction."""
         with self._lock:
             try:
+                self._let_go_of_a_lost_file()
                 database = self._database or self._open()
                 database.execute(begin)
                 yield database
@@ -367,12 +392,18 @@ class SqliteOutbox:
                     raise OutboxError(f"{self._path}: {error}; {_cure(error)}") from error
                 raise
 
+    def _let_go_of_a_lost_file(self) -> None:
+        """A file that was deleted or replaced meanwhile still takes rows, and nobody would ever see them."""
+        if self._database is not None and _identity(self._path) != self._file:
+            self._close()
+
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):  # opening an existing file here would break SQLite's locks on it at the close
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL, 0o600))
         database = sqlite3.connect(self._path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         self._database = database
+        self._file = _identity(self._path)
         self._closing = weakref.finalize(self, database.close)
         database.row_factory = sqlite3.Row
         self._prepare(database)
@@ -400,6 +431,14 @@ class SqliteOutbox:
             database.executescript(SCHEMA)
         with suppress(sqlite3.OperationalError):  # another process is switching the file right now: that holds for all
             database.execute("PRAGMA journal_mode = WAL")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file `path` is now, None when there is none."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
 
 
 def _make_known(database: sqlite3.Connection, groups: Mapping[str, str]) -> None:

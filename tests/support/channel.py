@@ -24,6 +24,8 @@ class Channel:
     timeouts: list[float] = field(default_factory=list)
     refreshed: int = 0
     refuses: str = ""  # an event id: no card with it will ever be taken
+    never: str = ""  # an event id: whatever is asked of a card with it alone is answered `instead`
+    instead: Any = None
     clock: Clock | None = None
     times: list[float] = field(default_factory=list)
 
@@ -53,6 +55,8 @@ class ScriptedSender:
             self._channel.times.append(self._channel.clock.now())
         if self._channel.refuses in payload["event_ids"]:
             return Verdict.dead("400 invalid_payload", "payload")
+        if payload["event_ids"] == [self._channel.never]:
+            return self._channel.instead  # type: ignore[no-any-return] # what a sloppy sender of one's own might say
         answer = self._channel.answers.pop(0) if self._channel.answers else Verdict.sent()
         if isinstance(answer, Exception):
             raise answer
