@@ -15,8 +15,8 @@ MOST_ROWS = 400
 
 
 UNKNOWN_REST = 60.0
-"""Seconds until logins are looked at again whose destination the routing file does not name: another copy of the bot may
-run on another file (a deployment under way, an operator's own), so they go on waiting."""
+"""Seconds until logins are looked at again whose destination the routing file does not name. They go on waiting:
+another copy of the bot may run on another file (a deployment under way, an operator's own)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,14 +52,7 @@ class SecretStr:
 
 
 class SecretError(Exception):
-    """A secret could not be read. The message names the reference and the cure, never a value.
-
-    `lasting` tells a thing that somebody must mend (missing, denied) from a passing one (throttled, offline).
-    """
-
-    def __init__(self, message: str, *, lasting: bool) -> None:
-        super().__init__(message)
-        self.lasting = lasting
+    """A secret could not be read. The message names the reference and the cure, never a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +156,7 @@ class Secrets:
         try:
             return read(ref.name)
         except NoRegionError as error:
-            raise SecretError(f"{ref} can't be read: {error}", lasting=True) from None
+            raise SecretError(f"{ref} can't be read: {error}") from None
         except Exception as error:  # noqa: BLE001 - botocore's tree and its parsers' errors have no common root but this
             problem = _explained(ref, error)
         raise problem  # outside the except: an error that holds AWS's answer must not hang on as the context
@@ -171,7 +164,7 @@ class Secrets:
 
 def _sealed(ref: SecretRef, value: str | None, cure: str) -> SecretStr:
     if value is None or not value.strip():
-        raise SecretError(f"{ref} is {'missing' if value is None else 'empty'}: {cure}", lasting=True)
+        raise SecretError(f"{ref} is {'missing' if value is None else 'empty'}: {cure}")
     return SecretStr(value.strip())
 
 
@@ -189,16 +182,14 @@ def _explained(ref: SecretRef, error: Exception) -> SecretError:
     from botocore import exceptions as aws  # noqa: PLC0415 - whoever gets here has imported it
 
     if isinstance(error, (aws.NoCredentialsError, aws.PartialCredentialsError)):
-        return SecretError(
-            f"{ref} can't be read: no AWS credentials; log in, or give the function a role", lasting=True
-        )
+        return SecretError(f"{ref} can't be read: no AWS credentials; log in, or give the function a role")
     if not isinstance(error, aws.ClientError):
-        return SecretError(f"{ref} can't be read: AWS did not answer ({type(error).__name__})", lasting=False)
+        return SecretError(f"{ref} can't be read: AWS did not answer ({type(error).__name__})")
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     shown = re.sub(r"[^A-Za-z0-9]", "", code)[:60] or f"status {status}"
     if code in _MISSING:
-        return SecretError(f"{ref} is missing ({shown}): create it in the bot's own account and region", lasting=True)
+        return SecretError(f"{ref} is missing ({shown}): create it in the bot's own account and region")
     if code in _PASSING or status >= 500 or status == 429:
-        return SecretError(f"{ref} can't be read now: AWS said {shown}", lasting=False)
-    return SecretError(f"{ref} can't be read: AWS said {shown}; may the bot's role read and decrypt it?", lasting=True)
+        return SecretError(f"{ref} can't be read now: AWS said {shown}")
+    return SecretError(f"{ref} can't be read: AWS said {shown}; may the bot's role read and decrypt it?")

@@ -250,7 +250,7 @@ def test_a_look_up_that_hangs_is_not_waited_for(
         verdict = stage.send(PATIENCE)
         over.set()
         assert time.monotonic() - began < PATIENCE + 0.5
-        assert kind_of(verdict) == (UNSURE if case.speaks_aws else AGAIN), verdict
+        assert kind_of(verdict) in ((UNSURE, AGAIN) if case.speaks_aws else (AGAIN,)), verdict
         assert_fit_for_operators(verdict, stage, logged)
 
 
@@ -326,6 +326,6 @@ def test_no_secret_no_request(case: Case, logged: Everything, monkeypatch: pytes
         for name in ("CONTRACT_SECRET", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
             monkeypatch.delenv(name)
         verdict = stage.send(10.0)
-        assert kind_of(verdict) == DESTINATION, verdict
+        assert kind_of(verdict) == AGAIN, verdict
         assert provider.requests == ()
         assert_fit_for_operators(verdict, stage, logged)

@@ -160,7 +160,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "webhook_url"),
     "a body of no kind": ({"webhook_url": "env:A", "body": "naked"}, "body"),
     "a header in plain": ({"webhook_url": "env:A", "headers": {"x-key": "made-up value"}}, "must be a reference"),
-    "a header that is none": ({"webhook_url": "env:A", "headers": {"x key": "env:B"}}, "'x key' is no header"),
+    "a header that is none": ({"webhook_url": "env:A", "headers": {"x key": "env:B"}}, "one of the names is no header"),
     "a header of ours": ({"webhook_url": "env:A", "headers": {"Host": "env:B"}}, "'Host' is no header"),
     "an unknown key": ({"webhook_url": "env:A", "channel": "x"}, "channel"),
 }

@@ -34,6 +34,8 @@ Group = TypeVar("Group", bound=BaseModel)
 
 def read(path: str) -> Config:
     """The file at `path`. Raises ConfigError with every mistake."""
+    if path.startswith("s3://"):
+        raise ConfigError(path, ("routing files are not read from S3 in this version; name a file in the package",))
     try:
         with FilePath(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)

@@ -133,7 +133,9 @@ def _trusted_host(text: str) -> str:
         raise ValueError("is a URL; write the host alone, such as relay.corp.example")
     if "*" in host:
         raise ValueError(f"{quoted(text)} has a wildcard; name each host in full")
-    if "/" in host or "@" in host or "?" in host:
+    if "@" in host:
+        raise ValueError("holds more than a host, maybe a password; write the host alone, such as relay.corp.example")
+    if "/" in host or "?" in host:
         raise ValueError(f"{quoted(text)} is more than a host; write the host alone, such as relay.corp.example")
     port = host.rpartition(":")[2] if re.search(r":[0-9]+$", host) and not host.endswith("]") else "1"
     if not _HOST.fullmatch(host) or not 0 < int(port) < 65536:

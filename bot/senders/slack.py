@@ -72,8 +72,8 @@ class SlackSender:
                 raise ValueError("token needs a channel: its id, such as C0123456789")
             if self.channel is not None and not re.fullmatch(CHANNEL, self.channel):
                 raise ValueError(
-                    f"channel: {self.channel[:80]!r} is no channel id such as C0123456789 (at the end of the channel's "
-                    "About in Slack); names change"
+                    f"channel: {_shown(self.channel)} is no channel id such as C0123456789 (at the end of the "
+                    "channel's About in Slack); names change"
                 )
             _checked(self.base_url)
 
@@ -125,6 +125,11 @@ class SlackSender:
         if answer.status == 200 and said.get("ok") is True:
             return Verdict.sent()
         return _judged(answer, str(said.get("error") or ""), refused=said.get("ok") is False, hide=(token,))
+
+
+def _shown(channel: str) -> str:
+    """What stands for a channel, unless it looks like a webhook or a token."""
+    return repr(channel) if re.fullmatch(r"[#@]?[\w .-]{1,40}", channel) else "this"
 
 
 def _checked(base_url: str) -> None:

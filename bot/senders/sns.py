@@ -60,8 +60,15 @@ class SnsSender:
     def send(self, payload: Mapping[str, Any], *, timeout: float) -> Verdict:
         """`payload` is `{subject, text, data}`; boto3 bounds each wait, the deadline bounds them all."""
         subject, message = payload["subject"], _message(payload)
+        deadline = Deadline.after(timeout)
         try:
-            within(Deadline.after(timeout).left(), lambda: self._publish(subject, message))
+            client = within(deadline.left(), self._client)
+        except TimeoutError:
+            return Verdict.again("SNS was not asked: its client was not ready in time")
+        except Exception as error:  # noqa: BLE001 - as below, and nothing was sent
+            return Verdict.again(f"SNS was not asked: no client ({type(error).__name__})")
+        try:
+            within(deadline.left(), lambda: self._publish(client, subject, message))
         except TimeoutError:
             return Verdict.unsure("SNS was sent the card and did not answer in time")
         except aws.ClientError as error:
@@ -73,8 +80,10 @@ class SnsSender:
     def refresh(self) -> None:
         """There is no secret to forget: botocore renews its own credentials."""
 
-    def _publish(self, subject: str, message: str) -> None:
-        client = self._aws.client("sns", region=self._topic.split(":")[3])
+    def _client(self) -> Any:
+        return self._aws.client("sns", region=self._topic.split(":")[3])
+
+    def _publish(self, client: Any, subject: str, message: str) -> None:
         client.publish(TopicArn=self._topic, Subject=subject, Message=message, MessageStructure="json")
 
 
@@ -100,7 +109,7 @@ def _judged(response: Mapping[str, Any]) -> Verdict:
 def _unanswered(error: Exception) -> Verdict:
     kind = type(error).__name__
     if isinstance(error, _NO_ACCESS):
-        return Verdict.dead(f"SNS was not asked: no AWS credentials ({kind})", blames="destination")
+        return Verdict.again(f"SNS was not asked: no AWS credentials ({kind}); log in, or give the function a role")
     if isinstance(error, aws.ParamValidationError):
         return Verdict.dead("SNS was not asked: the card is no subject and message", blames="payload")
     if isinstance(error, aws.SSLError) and re.search("certificate|match", str(error)):

@@ -18,7 +18,7 @@ from bot.senders.wire import Answer, Deadline, NoAnswerError
 OWN_HOSTS = ("*.logic.azure.com", "*.environment.api.powerplatform.com")
 
 _CONNECTOR = re.compile(r"https?://([^/]*\.webhook\.office\.com|outlook\.office(365)?\.com/webhook)", re.IGNORECASE)
-_TROUBLE = re.compile(r"error|fail|^\s*<", re.IGNORECASE)
+_TROUBLE = re.compile(r"HTTP error \d{3}|\berror:|\bfailed\b|^\s*<|\"error\"\s*:\s*[\"{\[]..", re.IGNORECASE)
 """A 2xx that says so, or that is a page, was said by a gateway or by an old connector, not by a flow that started."""
 
 _ERROR_WITHIN = re.compile(r"HTTP error ([45]\d\d)")
@@ -42,7 +42,7 @@ class TeamsSender:
         def __post_init__(self) -> None:
             for name in self.headers:
                 if not _HEADER.fullmatch(name) or name.lower() in _NOT_YOURS:
-                    raise ValueError(f"headers: {name[:40]!r} is no header that may be set; leave it out")
+                    raise ValueError(f"headers: {_shown(name)} is no header that may be set; leave it out")
 
     takes: ClassVar[frozenset[str]] = frozenset({"teams"})
     formatter: ClassVar[str] = "teams"
@@ -91,6 +91,11 @@ class TeamsSender:
             bare: Mapping[str, Any] = payload["attachments"][0]["content"]
             return bare
         return payload
+
+
+def _shown(name: str) -> str:
+    """A header's name, unless it looks like something that was to be its value."""
+    return repr(name) if re.fullmatch(r"[A-Za-z0-9-]{1,40}", name) else "one of the names"
 
 
 def dead_url(url: str) -> str | None:

@@ -73,11 +73,14 @@ class Deadline:
 
 
 def read_secret(tools: Tools, ref: SecretRef, deadline: Deadline) -> str:
-    """The value behind `ref`. Raises NoAnswerError: nothing was posted without it."""
+    """The value behind `ref`.
+
+    Raises NoAnswerError: nothing was posted, and what is missing or denied now may be mended later, so logins wait.
+    """
     try:
         return within(deadline.left(), lambda: tools.secrets.read(ref)).get_secret_value()
     except SecretError as error:
-        verdict = Verdict.dead(str(error), blames="destination") if error.lasting else Verdict.again(str(error))
+        verdict = Verdict.again(str(error))
     except TimeoutError:
         verdict = Verdict.again(f"{ref} was not read in time")
     raise NoAnswerError(verdict)
