@@ -2,20 +2,27 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run test check lint bench clean
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
-$(READY): requirements.txt requirements-dev.txt
+$(RUNS): requirements.txt requirements-cli.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name one with make PYTHON=…")'
-	@echo "setting up $(VENV) (once, about a minute)"
+	@echo "setting up $(VENV) (once, half a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(PIP) -r requirements-cli.txt
 	@touch $@
 
-run: $(READY)  ## the sample logins, as cards in this terminal
+$(READY): $(RUNS) requirements-dev.txt
+	@echo "setting up the tests and checks in $(VENV) (once, a minute)"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+run: $(RUNS)  ## the sample logins, as cards in this terminal
 	@$(BIN)/python -m bot demo
 
 test: $(READY)  ## the tests

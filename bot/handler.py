@@ -8,6 +8,7 @@ import logging
 import os
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from bot import logs
@@ -39,7 +40,10 @@ class NotKeptError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """The function's settings, as its environment variables give them; empty where they say nothing."""
+    """The function's settings, as its environment variables give them; empty where they say nothing.
+
+    Paths are absolute, and `versions` changes with the files: an operator who mends one is not answered by the old.
+    """
 
     routes: str
     table_name: str
@@ -48,18 +52,34 @@ class Environment:
     dead_letter_queue_url: str
     log_level: str
     on_lambda: bool
+    versions: tuple[tuple[int, int], ...]
 
     @classmethod
     def read(cls) -> "Environment":
+        routes = _absolute(os.environ.get("ROUTES") or "routes.yml")
+        users_file = _absolute(os.environ.get("USERS_FILE", ""))
         return cls(
-            routes=os.environ.get("ROUTES") or "routes.yml",
+            routes=routes,
             table_name=os.environ.get("TABLE_NAME", ""),
-            state_file=os.environ.get("STATE_FILE") or ".local/state.sqlite",
-            users_file=os.environ.get("USERS_FILE", ""),
+            state_file=_absolute(os.environ.get("STATE_FILE") or ".local/state.sqlite"),
+            users_file=users_file,
             dead_letter_queue_url=os.environ.get("DEAD_LETTER_QUEUE_URL", ""),
             log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),
             on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
+            versions=(_version(routes), _version(users_file)),
         )
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute()) if path and "://" not in path else path
+
+
+def _version(path: str) -> tuple[int, int]:
+    try:
+        found = Path(path).stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +166,18 @@ def _until(clock: Clock, context: Any) -> float:
 
 @lru_cache(maxsize=1)
 def _bot(environment: Environment) -> Bot:
-    """Wire the real world, once for each environment. Raises ConfigError with every mistake."""
+    """The bot of this environment, made once. Raises ConfigError with every mistake, each on its own log line."""
     logs.set_up(environment.log_level)
     try:
-        config = load(environment.routes)
+        return _wired(environment)
     except ConfigError as error:
         for mistake in error.mistakes:
-            log.error("routing file", extra={"fields": {"file": error.source, "mistake": mistake}})  # noqa: TRY400
+            log.error("not configured", extra={"fields": {"source": error.source, "mistake": mistake}})  # noqa: TRY400
         raise
+
+
+def _wired(environment: Environment) -> Bot:
+    config = load(environment.routes)
     clock = SystemClock()
     aws = Aws()
     tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)

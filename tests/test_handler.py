@@ -215,3 +215,48 @@ def test_without_any_variable_the_routing_file_is_the_one_beside_the_function(
     handle(event("seed"), Context())
     assert len(slack.posts) == 1
     assert (stage / ".local" / "state.sqlite").is_file()
+
+
+def test_a_routing_file_that_was_mended_is_read_again(stage: Path, slack: Provider) -> None:
+    good = (stage / "routes.yml").read_text()
+    (stage / "routes.yml").write_text("destinations: {}\n")
+    with pytest.raises(ConfigError):
+        handle(event("seed"), Context())
+    (stage / "routes.yml").write_text(good)
+    handle(event("seed"), Context())
+    (stage / "routes.yml").write_text(good.replace("notify: [ops]", "notify: []"))
+    handle(event("ipv6"), Context())
+    assert len(slack.posts) == 1
+
+
+def test_the_same_words_in_another_folder_are_another_bot(
+    stage: Path, slack: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROUTES", "routes.yml")
+    monkeypatch.setenv("STATE_FILE", "state.sqlite")
+    for name in ("one", "two"):
+        (stage / name).mkdir()
+        (stage / name / "routes.yml").write_text((stage / "routes.yml").read_text())
+        monkeypatch.chdir(stage / name)
+        handle(event("seed"), Context())
+    assert len(slack.posts) == 2
+
+
+def test_a_list_of_people_that_is_not_there_is_named_in_the_log(
+    stage: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("USERS_FILE", str(stage / "nobody.csv"))
+    with pytest.raises(ConfigError):
+        handle(event("seed"), Context())
+    (line,) = lines(capsys.readouterr().err)
+    assert line["source"].endswith("nobody.csv")
+
+
+def test_an_outbox_that_was_deleted_meanwhile_is_made_anew(stage: Path, slack: Provider) -> None:
+    handle(event("seed"), Context())
+    for file in stage.glob("state.sqlite*"):
+        file.unlink()
+    handle(event("ipv6"), Context())
+    assert (stage / "state.sqlite").is_file()
+    handle(event("ipv6"), Context())
+    assert len(slack.posts) == 2
