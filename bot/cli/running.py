@@ -48,7 +48,7 @@ class Tally:
     """What became of a run's logins, said as it happens. Cards are told side by side, hence the lock."""
 
     as_json: bool = False
-    fresh: bool = True
+    already: str = "already said"
     logins: int = 0
     new: int = 0
     known: int = 0
@@ -85,11 +85,10 @@ class Tally:
             say(Text(f"{times:,} refused: ", style="bold red"), reason)
 
     def _figures(self, waiting: int) -> dict[str, int]:
-        """`already said` is only claimed where no earlier run left anything waiting or given up."""
         return {
             "logins": self.logins,
             "sent": self.told[Outcome.SENT],
-            "already said" if self.fresh else "already known": self.known,
+            self.already: self.known,
             "waiting": waiting,
             "given up": self.told[Outcome.DEAD],
             "refused": self.refused.total(),
@@ -140,7 +139,7 @@ def run(
                 raise KeyboardInterrupt  # between two cards: nothing is left begun
 
         bot = wire(config, state=state, users=users, on_told=on_told)
-        tally.fresh = not any(row.waiting or row.given_up for row in bot.outbox.status())
+        tally.already = already(bot)
         try:
             _work(bot, Inbox(read_all(events)), tally, stop)
         except KeyboardInterrupt:
@@ -166,6 +165,12 @@ def _work(bot: Bot, inbox: Inbox, tally: Tally, stop: Event) -> None:
                 progress.update(bar, total=tally.new if inbox.ended else None, completed=tally.told[Outcome.SENT])
             if inbox.ended and not patience.wait(told):
                 return
+
+
+def already(bot: Bot) -> str:
+    """What is known of logins that came before: said, unless an earlier run left some waiting or gave some up."""
+    left = any(row.waiting or row.given_up for row in bot.outbox.status())
+    return "already known" if left else "already said"
 
 
 def _take(bot: Bot, batch: list[Found], tally: Tally) -> None:
