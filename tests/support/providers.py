@@ -29,6 +29,8 @@ HOOK = "/services/T0000SECRET/B0000SECRET/hook-secret-4f1d9a"
 LONGEST = 5.0
 """Seconds until a provider that says nothing, or never ends, gives up: a caller without a deadline is found out."""
 
+TLS_HELLO = b"\x16"
+
 TRICKLE_SECONDS = 0.02
 """The time between two bytes of a provider that trickles: faster than any timeout for a single read."""
 
@@ -207,6 +209,8 @@ def _handler_for(provider: Provider) -> type[socketserver.BaseRequestHandler]:
 
 def _read(wire: socket.socket) -> Request | None:
     with wire.makefile("rb") as lines:
+        if lines.peek(1)[:1] == TLS_HELLO:
+            return None  # a greeting in TLS may hold no line break to wait for
         first = lines.readline().decode("latin-1").split()
         if len(first) != 3:
             return None
