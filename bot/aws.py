@@ -47,7 +47,7 @@ class Aws:
         try:
             made = self._session.client(service, region_name=region, config=config)
         except Unknown:
-            raise NoRegionError(f"no AWS region for {service}: set AWS_REGION or AWS_DEFAULT_REGION") from None
+            raise NoRegionError(f"no AWS region for {service}: set AWS_DEFAULT_REGION") from None
         _hush()  # once more: making a client may import what was not there before
         return made
 

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from bot.cli.demo import as_if_now, samples
+from bot.clock import SystemClock
 from bot.events import parse
+from bot.outbox.base import Row
+from bot.outbox.sqlite import SqliteOutbox
 from tests.support.cli import ROOT, invoke, spawn, write
 from tests.support.clock import START
 from tests.support.providers import Answer, Provider
@@ -45,6 +48,18 @@ def test_the_second_run_says_nothing_and_how_to_start_over(tmp_path: Path) -> No
     assert result.stdout.count("already said\n") == 5 + 1
     assert "0 cards, 8 already said\n" in result.stdout
     assert f"To start over: rm {tmp_path / 'demo.sqlite'}*" in result.stdout
+
+
+def test_what_a_broken_off_demo_left_is_told_and_not_called_said(tmp_path: Path) -> None:
+    login = parse(samples()[0], received_at=datetime.fromtimestamp(START, UTC))
+    now = SystemClock().now()
+    row = Row(destination="ops", event_id=login.event_id, group="ops", login=login.to_json(), kept_at=now)
+    SqliteOutbox(tmp_path / "demo.sqlite", SystemClock()).keep([row])
+    result = demo(tmp_path, "--routes", quick(tmp_path))
+    assert result.exit_code == 0
+    assert "  already known\n" in result.stdout
+    assert "5 cards, 1 already known\n" in result.stdout
+    assert result.stdout.count("╭─ ops") == 5
 
 
 def test_the_demo_runs_from_any_folder_without_an_account(tmp_path: Path) -> None:
@@ -100,6 +115,15 @@ def test_a_channel_that_refuses_is_said_and_ends_with_1(tmp_path: Path) -> None:
         result = demo(tmp_path, "--routes", quick(tmp_path), SLACK_WEBHOOK_URL=slack.url, TRUSTED_HOSTS=slack.host)
     assert result.exit_code == 1
     assert len(re.findall(r"^given up +env:SLACK_WEBHOOK_URL .*no_service", result.stdout, re.MULTILINE)) == 5
+
+
+def test_a_channel_that_is_busy_for_a_moment_is_waited_for(tmp_path: Path) -> None:
+    with Provider.slack() as slack:
+        slack.script(Answer(429, headers={"Retry-After": "1"}))
+        result = demo(tmp_path, "--routes", quick(tmp_path), SLACK_WEBHOOK_URL=slack.url, TRUSTED_HOSTS=slack.host)
+        assert len(slack.posts) == 1 + 5
+    assert result.exit_code == 0
+    assert "10 cards, 0 already said\n" in result.stdout
 
 
 def test_a_loopback_url_that_nobody_trusts_is_never_posted_to(tmp_path: Path) -> None:

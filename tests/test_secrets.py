@@ -252,7 +252,7 @@ def test_an_unreachable_store_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("lacking", "why"),
     [
-        (["AWS_DEFAULT_REGION"], "no AWS region for ssm: set AWS_REGION"),
+        (["AWS_DEFAULT_REGION"], "no AWS region for ssm: set AWS_DEFAULT_REGION"),
         (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"], "no AWS credentials"),
     ],
     ids=["no region", "no credentials"],

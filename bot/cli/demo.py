@@ -12,7 +12,7 @@ from rich.text import Text
 
 from bot.cli import words
 from bot.cli.reading import read_one
-from bot.cli.running import say_told, see_through, stopping
+from bot.cli.running import already, say_told, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
 from bot.cli.wiring import Bot, wire
 from bot.config import Config, ConfigError, Destination, Digest, load
@@ -77,21 +77,27 @@ def demo(
     config = _staged(load(routes), real)
     told: list[Told] = []
     bot = wire(config, state=state, users=str(SAMPLES / "users.csv"), on_told=told.append)
-    say(
-        Text("What Slack, Teams and mailboxes get", style="bold"),
-        f" when {Path(routes).name} routes the sample logins.",
-    )
-    say(
-        f"Posted for real to {', '.join(real)}, too."
-        if real
-        else "Nothing is posted anywhere: every card is drawn here."
-    )
-    already = sum(_show(bot, raw) for raw in samples())
+    _say_what_this_is(routes, real)
+    before = already(bot)
+    known = sum(_show(bot, raw, before) for raw in samples())
     with stopping() as stop:
         see_through(bot, stop)
-    _sum_up(told, already, state=state, real=real)
-    if any(each.verdict.outcome is not Outcome.SENT for each in told):
+    _sum_up(told, f"{known:,} {before}", real=real)
+    say(f"Nothing is said twice. To start over: rm {state}*" if known else "Now once more: nothing is said twice.")
+    say(f"Who hears of what: {ROUTES.name}. Everything else: python -m bot --help")
+    if stop.is_set():
+        raise typer.Exit(130)
+    if any(each.verdict.outcome is Outcome.DEAD for each in told):
         raise typer.Exit(1)
+
+
+def _say_what_this_is(routes: str, real: Collection[str]) -> None:
+    name = Path(routes).name
+    say(Text("What Slack, Teams and mailboxes get", style="bold"), f" when {name} routes the sample logins.")
+    if real:
+        say(f"Posted for real to {', '.join(real)}, too.")
+    else:
+        say("Nothing is posted anywhere: every card is drawn here.")
 
 
 def samples() -> list[Any]:
@@ -140,8 +146,8 @@ def _real_destinations() -> dict[str, Destination]:
     return {each.name: replace(each, digest=EACH_ALONE) for each in found.values() if each is not None}
 
 
-def _show(bot: Bot, raw: Any) -> int:
-    """One login: who it is, who hears of it and why, then the cards. How many destinations had heard already."""
+def _show(bot: Bot, raw: Any, before: str) -> int:
+    """One login: who it is, who hears of it and why, then the cards. How many destinations knew of it `before`."""
     now = bot.clock.now()
     intake = bot.pipeline.take_in([as_if_now(raw, now)], until=now + TAKE_SECONDS)
     taken = intake.taken[0]
@@ -150,11 +156,11 @@ def _show(bot: Bot, raw: Any) -> int:
     say()
     say(Text("● ", style="bold green" if intake.new else "dim"), harmless(words.brief(taken.login), "bold"))
     _say_who_hears(taken.decision)
-    already = intake.rows - intake.new
-    if already:
-        say(Text("  already said" if not intake.new else f"  {already:,} of them already said", style="dim"))
+    known = intake.rows - intake.new
+    if known:
+        say(Text(f"  {known:,} of them {before}" if intake.new else f"  {before}", style="dim"))
     bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
-    return already
+    return known
 
 
 def _say_who_hears(decision: Decision) -> None:
@@ -165,15 +171,10 @@ def _say_who_hears(decision: Decision) -> None:
         say("  → ", Text("nobody", style="yellow"), Text(f"  because of {decision.steps[-1].label}", style="dim"))
 
 
-def _sum_up(told: Sequence[Told], already: int, *, state: str, real: Collection[str]) -> None:
+def _sum_up(told: Sequence[Told], known: str, *, real: Collection[str]) -> None:
     sent = sum(each.verdict.outcome is Outcome.SENT for each in told)
     say()
-    say(Text(f"{count(sent, 'card')}, {already:,} already said", style="bold"))
+    say(Text(f"{count(sent, 'card')}, {known}", style="bold"))
     for each in told:
         if each.destination in real or each.verdict.outcome is not Outcome.SENT:
             say_told(each)
-    if already:
-        say(f"Nothing is said twice. To start over: rm {state}*")
-    else:
-        say("The same once more, and nothing is said twice: make run")
-    say(f"Who hears of what: {ROUTES.name}. Everything else: python -m bot --help")

@@ -51,7 +51,7 @@ class Tally:
     """What became of a run's logins, said as it happens. Cards are told side by side, hence the lock."""
 
     as_json: bool = False
-    fresh: bool = True
+    already: str = "already said"
     logins: int = 0
     new: int = 0
     known: int = 0
@@ -93,11 +93,10 @@ class Tally:
             say(Text(f"{times:,} refused: ", style="bold red"), reason)
 
     def _figures(self, waiting: int) -> dict[str, int]:
-        """`already said` is only claimed where no earlier run left anything waiting or given up."""
         return {
             "logins": self.logins,
             "sent": self.told[Outcome.SENT],
-            "already said" if self.fresh else "already known": self.known,
+            self.already: self.known,
             "waiting": waiting,
             "given up": self.told[Outcome.DEAD],
             "refused": self.refused.total(),
@@ -162,7 +161,7 @@ def run(
                 raise KeyboardInterrupt  # between two cards: nothing is left begun
 
         bot = wire(config, state=state, users=users, on_told=on_told)
-        tally.fresh = not any(row.waiting or row.given_up for row in bot.outbox.status())
+        tally.already = already(bot)
         try:
             with bar:
                 _work(bot, Inbox(read_all(events or ())), tally, bar, stop)
@@ -185,6 +184,12 @@ def _work(bot: Bot, inbox: Inbox, tally: Tally, bar: "Bar", stop: Event) -> None
         told = bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
         if inbox.ended and not patience.wait(told):
             return
+
+
+def already(bot: Bot) -> str:
+    """What is known of logins that came before: said, unless an earlier run left some waiting or gave some up."""
+    left = any(row.waiting or row.given_up for row in bot.outbox.status())
+    return "already known" if left else "already said"
 
 
 def _take(bot: Bot, batch: list[Found], tally: Tally) -> None:

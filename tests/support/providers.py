@@ -26,6 +26,11 @@ from urllib.parse import parse_qs
 HOOK = "/services/T0000SECRET/B0000SECRET/hook-secret-4f1d9a"
 """The path of `url`: all of it is secret, as a webhook's is. No part of it may be seen anywhere."""
 
+LONGEST = 5.0
+"""Seconds until a provider that says nothing, or never ends, gives up: a caller without a deadline is found out."""
+
+TLS_HELLO = b"\x16"
+
 TRICKLE_SECONDS = 0.02
 """The time between two bytes of a provider that trickles: faster than any timeout for a single read."""
 
@@ -38,7 +43,7 @@ class How(Enum):
     CLOSE = "close"  # the request is read, the connection ends
     RESET = "reset"  # the request is read, the connection is torn
     GARBAGE = "garbage"  # bytes that are no HTTP
-    TRICKLE_HEADERS = "trickle headers"  # one byte at a time, for ever
+    TRICKLE_HEADERS = "trickle headers"  # one byte at a time
     TRICKLE_BODY = "trickle body"
     CUT = "cut"  # the body ends before its length
 
@@ -170,11 +175,13 @@ class Provider:
     def _secured(self, plain: socket.socket) -> socket.socket:
         return self._certificate.wrap_socket(plain, server_side=True) if self._certificate else plain
 
-    def _wait(self, seconds: float | None) -> None:
+    def _wait(self, seconds: float) -> None:
         self._over.wait(seconds)
 
     def _ticks(self) -> Iterator[None]:
-        while not self._over.wait(TRICKLE_SECONDS):
+        for _ in range(int(LONGEST / TRICKLE_SECONDS)):
+            if self._over.wait(TRICKLE_SECONDS):
+                return
             yield
 
 
@@ -202,6 +209,8 @@ def _handler_for(provider: Provider) -> type[socketserver.BaseRequestHandler]:
 
 def _read(wire: socket.socket) -> Request | None:
     with wire.makefile("rb") as lines:
+        if lines.peek(1)[:1] == TLS_HELLO:
+            return None  # a greeting in TLS may hold no line break to wait for
         first = lines.readline().decode("latin-1").split()
         if len(first) != 3:
             return None
@@ -224,7 +233,7 @@ def _say(wire: socket.socket, answer: Answer, provider: Provider) -> None:
         case How.WHOLE | How.CUT:
             wire.sendall(head + body)
         case How.SILENCE:
-            provider._wait(None)
+            provider._wait(LONGEST)
         case How.RESET:
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         case How.GARBAGE:
