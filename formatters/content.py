@@ -174,8 +174,11 @@ def _console(region: str) -> str:
 
 
 def _full_name(login: Login) -> str:
-    """The display name of a user, empty where nobody said it."""
-    return show(login.person.display_name, MAX_NAME) if login.person is not None and login.user is not None else ""
+    """The display name of a user, empty where nobody said it or where it says no more than the user's name."""
+    if login.person is None or login.user is None:
+        return ""
+    full = show(login.person.display_name, MAX_NAME)
+    return full if full != show(login.person.name, MAX_NAME) else ""
 
 
 def _headline(said: str, logins: Sequence[Login], phrases: Phrases) -> str:

@@ -274,3 +274,32 @@ def test_the_link_of_several_logins_is_their_region_s_list_where_they_share_one(
     assert link.url == "https://eu-west-1.console.aws.amazon.com/workspaces/v2/workspaces?region=eu-west-1"
     assert told(LOGIN, make_login(region="us-east-1")).link is None
     assert told(make_login(region="x/y"), make_login(region="x/y")).link is None
+
+
+def test_a_display_name_that_says_no_more_than_the_users_name_is_not_said_twice() -> None:
+    login = make_login(person=Person(name="alice", display_name="alice"))
+    assert tell([login], Audience()).facts[0].label == "Directory"
+
+
+MANY = [make_login(event_id=f"e-{number}", platform="Windows" if number < 7 else "Web") for number in range(10)]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_digest_cut_short_says_how_many_more_and_with_what(language: str) -> None:
+    content = tell(MANY, Audience(language=language, max_rows=4))
+    assert sum(len(group.rows) for group in content.groups) == 4
+    expected = {"en": "And 6 more: Windows 3, Web 3.", "ja": "ほか 6 件: Windows 3 件、Web 3 件。"}
+    assert content.notes[0] == expected[language]
+    assert "10" in content.headline
+
+
+def test_a_digest_that_is_not_cut_says_nothing_of_more() -> None:
+    assert tell(MANY, Audience(max_rows=10)).notes == ()
+
+
+def test_a_fallback_hears_which_destination_could_not_be_told_and_why() -> None:
+    lost = [make_login(given_up_by="audit-mail", given_up_why="SNS answered 403: Denied") for _ in range(2)]
+    assert tell(lost[:1], Audience()).notes == ("audit-mail could not be told of this login: SNS answered 403: Denied",)
+    assert tell(lost, Audience()).notes == (
+        "audit-mail could not be told of 2 of these logins: SNS answered 403: Denied",
+    )
