@@ -16,6 +16,7 @@ from bot.aws import Aws
 from bot.clock import Clock, SystemClock
 from bot.config import ConfigError, load
 from bot.events import MAX_EVENT_BYTES
+from bot.names import DynamoNames
 from bot.outbox.base import Outbox
 from bot.pipeline import Pipeline
 from bot.refusals import Refusal, Refusals
@@ -89,6 +90,8 @@ class Bot:
     pipeline: Pipeline
     refusals: Refusals
     clock: Clock
+    fleet: WorkSpacesPeople | None = None
+    """Where people are looked up, unless they are on a list: known better from night to night."""
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:
@@ -106,12 +109,25 @@ def answer(bot: Bot, event: Any, context: Any) -> dict[str, Any]:
     until = _until(bot.clock, context)
     if isinstance(event, dict) and isinstance(event.get("Records"), list):
         said = _take_batch(bot, event["Records"], until)
-    elif isinstance(event, dict) and event.get("detail-type") == CLOCK_TYPE:
+    elif _is_clock(event):
         said = {}
     else:
         said = _take_event(bot, event, until)
     bot.pipeline.tell(until=until)
+    if _is_clock(event):
+        _sweep(bot, event, until)
     return said
+
+
+def _is_clock(event: object) -> bool:
+    return isinstance(event, dict) and event.get("detail-type") == CLOCK_TYPE
+
+
+def _sweep(bot: Bot, tick: dict[str, Any], until: float) -> None:
+    """With what is left of a tick in the night, get to know the fleet of the account and region that it comes from."""
+    account, region = tick.get("account"), tick.get("region")
+    if bot.fleet is not None and isinstance(account, str) and isinstance(region, str):
+        bot.fleet.sweep((account, region), until=until)
 
 
 def _take_event(bot: Bot, event: object, until: float) -> dict[str, Any]:
@@ -181,18 +197,23 @@ def _wired(environment: Environment) -> Bot:
     clock = SystemClock()
     aws = Aws()
     tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)
+    people = _people(environment, aws, clock)
+    fleet = people if isinstance(people, WorkSpacesPeople) else None
     pipeline = Pipeline(
         config=config,
-        people=_people(environment, aws, clock),
+        people=people,
         outbox=_outbox(environment, clock),
         clock=clock,
         tools=tools,
     )
-    return Bot(pipeline, Refusals(aws, clock, environment.dead_letter_queue_url), clock)
+    return Bot(pipeline, Refusals(aws, clock, environment.dead_letter_queue_url), clock, fleet)
 
 
 def _people(environment: Environment, aws: Aws, clock: Clock) -> People:
-    return ListedPeople(environment.users_file) if environment.users_file else WorkSpacesPeople(aws, clock)
+    if environment.users_file:
+        return ListedPeople(environment.users_file)
+    names = DynamoNames(environment.table_name, aws, clock) if environment.table_name else None
+    return WorkSpacesPeople(aws, clock, names)
 
 
 def _outbox(environment: Environment, clock: Clock) -> Outbox:

@@ -11,6 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from threading import Lock
@@ -20,13 +21,11 @@ from bot.aws import Aws
 from bot.clock import Clock
 from bot.config import ConfigError
 from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
+from bot.names import CALL_GAP_SECONDS, Names, OwnNames, Place, Swept
 
 log = logging.getLogger("bot.users")
 
 IDS_A_CALL = 25  # DescribeWorkspaces, API reference
-CALL_GAP_SECONDS = 0.5
-"""Practitioners report throttling near two calls a second for an account and region; AWS publishes no quota."""
-
 ASKABLE = re.compile(r"ws-[0-9a-z]{8,63}")
 """AWS's own pattern of a WorkSpace id. One id outside it (AWS's sample event holds one, `ws-xyskdga`) may make AWS
 refuse a whole call: such an id is asked for alone, after all others."""
@@ -59,11 +58,18 @@ DENIED = frozenset(
 NAMES = (("UserName", NamedAfter.USER), ("WorkspaceName", NamedAfter.WORKSPACE), ("ComputerName", NamedAfter.COMPUTER))
 """What a WorkSpace may be called, best first."""
 
+NIGHT = range(5)
+"""The hours, UTC, in which the whole fleet is looked at: AWS's own limit is then nobody else's need."""
+
+PAGES_A_TICK = 5
+"""Pages of 25 desks that one tick of the clock looks at: in a night 37,500. A larger fleet takes several nights."""
+
+SWEEP_SECONDS = 10.0
+
 REQUIRED = ("workspace_id", "user_name")
 COLUMNS = (*REQUIRED, "display_name", "email")
 """What a list of people may tell of each."""
 
-Place = tuple[str, str]  # account, region
 Desk = tuple[Place, str]  # where, and the WorkSpace id
 
 
@@ -74,6 +80,9 @@ class Trouble:
     gap: NameGap
     reason: str
     passing: bool = False
+
+
+NO_TIME = Trouble(NameGap.THROTTLED, "more unknown WorkSpaces than the time allows calls")
 
 
 class People(Protocol):
@@ -87,21 +96,62 @@ class People(Protocol):
 class WorkSpacesPeople:
     """Asks DescribeWorkspaces: each id once, 25 a call, two calls a second, and remembers in this process.
 
-    Everything is asked with the bot's own credentials, to which the ids of other accounts are unknown.
+    With `names` all copies of the bot share what they know and those two calls a second: a storm of known people asks
+    AWS nothing. Everything is asked with the bot's own credentials, to which the ids of other accounts are unknown.
     """
 
-    def __init__(self, aws: Aws, clock: Clock) -> None:
+    def __init__(self, aws: Aws, clock: Clock, names: Names | None = None) -> None:
         self._aws = aws
         self._clock = clock
+        self._names: Names = names or OwnNames(clock)
         self._lock = Lock()
         self._known: OrderedDict[Desk, tuple[Person, float]] = OrderedDict()  # the person, and until when that is fresh
         self._troubled: dict[Place, tuple[NameGap, float]] = {}  # the trouble, and until when nobody is asked there
-        self._next_call = 0.0
 
     def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
         with self._lock:
-            gaps = {place: self._look_up(place, ids, until) for place, ids in self._unasked(logins).items()}
+            gaps = {
+                place: self._look_up(place, self._recall(place, ids), until)
+                for place, ids in self._unasked(logins).items()
+            }
             return [replace(login, person=self._person(login, gaps)) for login in logins]
+
+    def sweep(self, place: Place, *, until: float) -> int:
+        """Look at the next few pages of the place's fleet, at night: how many desks were seen. Never raises.
+
+        So whoever is hired, renamed or long away is known before a storm. `names` holds how far it got, from tick to
+        tick and from night to night; who saw the end of the fleet has done for this night.
+        """
+        now = datetime.fromtimestamp(self._clock.now(), UTC)
+        if now.hour not in NIGHT or self._gap_at(place):
+            return 0
+        before, tonight = self._names.swept(place), now.date().isoformat()
+        if before is None or before.night == tonight:
+            return 0
+        swept, seen = self._sweep(place, before, tonight, min(until, self._clock.now() + SWEEP_SECONDS))
+        if swept != before:
+            self._names.sweep(place, swept)
+        return seen
+
+    def _sweep(self, place: Place, swept: Swept, tonight: str, until: float) -> tuple[Swept, int]:
+        seen = 0
+        try:
+            for _ in range(PAGES_A_TICK):
+                if not self._wait_for_slot(place, until):
+                    break
+                token = {"NextToken": swept.token} if swept.token else {}
+                people, next_token = self._describe(place, Limit=IDS_A_CALL, **token)
+                self._names.remember(place, people)
+                seen += len(people)
+                swept = Swept(next_token, "" if next_token else tonight)
+                if not next_token:
+                    break
+        except Exception as error:  # noqa: BLE001 - tomorrow is another night
+            trouble = _trouble(error)
+            self._note(place, trouble, 0)
+            if trouble.reason in REFUSED_IDS:
+                return Swept(), seen  # AWS knows the token no more: from the first page on
+        return swept, seen
 
     def _unasked(self, logins: Sequence[Login]) -> dict[Place, list[str]]:
         """The ids that are not known, or not freshly, each once."""
@@ -122,31 +172,43 @@ class WorkSpacesPeople:
                 return person  # even yesterday's name, where AWS does not answer today
         return _nobody(workspace_id, gaps.get(place) or NameGap.UNKNOWN)
 
+    def _recall(self, place: Place, ids: Sequence[str]) -> list[str]:
+        """Take over whom other copies of the bot know; the ids that are left."""
+        found = self._names.known(place, [id_ for id_ in ids if ASKABLE.fullmatch(id_)])
+        self._remember(place, list(found), found)
+        return [id_ for id_ in ids if id_ not in found]
+
     def _look_up(self, place: Place, ids: Sequence[str], until: float) -> NameGap | None:
         """Ask for all `ids`, up to the first trouble; None when all were answered."""
-        gap, ends = self._troubled.get(place, (None, 0.0))
-        if gap is not None and self._clock.now() < ends:
+        if gap := self._gap_at(place):
             return gap
         for number, some in enumerate(_calls(ids)):
             if number and self._clock.now() + CALL_GAP_SECONDS > until:
-                trouble: Trouble | None = Trouble(
-                    NameGap.THROTTLED, "more unknown WorkSpaces than the time allows calls"
-                )
+                trouble: Trouble | None = NO_TIME
             else:
                 trouble = self._ask(place, some, until)
             if trouble is not None:
-                self._troubled[place] = trouble.gap, self._clock.now() + TROUBLE_SECONDS[trouble.gap]
-                _warn(place, len(ids), trouble)
+                self._note(place, trouble, len(ids))
                 return trouble.gap
         return None
+
+    def _gap_at(self, place: Place) -> NameGap | None:
+        """Why the place is not to be asked now."""
+        gap, ends = self._troubled.get(place, (None, 0.0))
+        return gap if self._clock.now() < ends else None
+
+    def _note(self, place: Place, trouble: Trouble, workspaces: int) -> None:
+        self._troubled[place] = trouble.gap, self._clock.now() + TROUBLE_SECONDS[trouble.gap]
+        _warn(place, workspaces, trouble)
 
     def _ask(self, place: Place, ids: Sequence[str], until: float) -> Trouble | None:
         """One call, and more of them while AWS is only busy and there is time."""
         pause = CALL_GAP_SECONDS
         while True:
-            self._keep_pace()
+            if not self._wait_for_slot(place, max(until, self._clock.now() + CALL_GAP_SECONDS)):
+                return NO_TIME
             try:
-                found = self._describe(place, ids)
+                found, _ = self._describe(place, WorkspaceIds=list(ids))
             except Exception as error:  # noqa: BLE001 - whatever fails here, the login goes on without a name
                 trouble = _trouble(error)
                 if trouble.reason in REFUSED_IDS and not ASKABLE.fullmatch(ids[0]):
@@ -154,22 +216,27 @@ class WorkSpacesPeople:
                     return None
             else:
                 self._remember(place, ids, found)
+                self._names.remember(place, found)
                 return None
             pause *= 2
             if not trouble.passing or self._clock.now() + pause > until:
                 return trouble
             self._clock.sleep(pause)
 
-    def _keep_pace(self) -> None:
-        wait = min(self._next_call - self._clock.now(), CALL_GAP_SECONDS)  # no more, even if the clock was put back
-        if wait > 0:
-            self._clock.sleep(wait)
-        self._next_call = self._clock.now() + CALL_GAP_SECONDS
+    def _wait_for_slot(self, place: Place, latest: float) -> bool:
+        """Wait until a call may be made; False when that is after `latest`."""
+        slot = self._names.slot(place, latest)
+        if slot is None:
+            return False
+        self._clock.sleep(slot - self._clock.now())
+        return True
 
-    def _describe(self, place: Place, ids: Sequence[str]) -> dict[str, Person]:
+    def _describe(self, place: Place, **asked: Any) -> tuple[dict[str, Person], str]:
+        """The people of a page, by WorkSpace id, and the token of the next page."""
         client = self._aws.client("workspaces", region=place[1] or None)
-        answer = client.describe_workspaces(WorkspaceIds=list(ids))
-        return {desk["WorkspaceId"]: _person_at(desk) for desk in answer.get("Workspaces", [])}
+        answer = client.describe_workspaces(**asked)
+        people = {desk["WorkspaceId"]: _person_at(desk) for desk in answer.get("Workspaces", [])}
+        return people, answer.get("NextToken") or ""
 
     def _remember(self, place: Place, ids: Sequence[str], found: Mapping[str, Person]) -> None:
         now = self._clock.now()

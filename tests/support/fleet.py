@@ -14,7 +14,10 @@ AWS_PATTERN = re.compile(r"ws-[0-9a-z]{8,63}")
 
 
 class Fleet(Provider):
-    """`desks` maps a WorkSpace id to what AWS knows of it. `calls` holds the ids of each call, in order."""
+    """`desks` maps a WorkSpace id to what AWS knows of it.
+
+    `calls` holds the ids of each call that named some, `pages` the token of each call for a page of all.
+    """
 
     def __init__(self) -> None:
         super().__init__(self._describe, path="/")
@@ -30,7 +33,11 @@ class Fleet(Provider):
 
     @property
     def calls(self) -> list[list[str]]:
-        return [request.json["WorkspaceIds"] for request in self.posts]
+        return [request.json["WorkspaceIds"] for request in self.posts if "WorkspaceIds" in request.json]
+
+    @property
+    def pages(self) -> list[str]:
+        return [request.json.get("NextToken", "") for request in self.posts if "WorkspaceIds" not in request.json]
 
     @property
     def regions(self) -> list[str]:
@@ -38,11 +45,24 @@ class Fleet(Provider):
         return [request.headers["authorization"].split("/")[2] for request in self.posts]
 
     def _describe(self, request: Request) -> Answer:
+        if "WorkspaceIds" not in request.json:
+            return self._page(request.json.get("NextToken", "0"), request.json["Limit"])
         ids = request.json["WorkspaceIds"]
         if len(ids) > 25 or not all(AWS_PATTERN.fullmatch(id_) for id_ in ids):
             return refusal("ValidationException")
         found = [{"WorkspaceId": id_} | self.desks[id_] for id_ in ids if id_ in self.desks]
         return Answer(200, json.dumps({"Workspaces": found}), {"Content-Type": "application/x-amz-json-1.1"})
+
+    def _page(self, token: str, limit: int) -> Answer:
+        if not token.isdecimal():
+            return refusal("InvalidParameterValuesException")
+        start, ids = int(token), sorted(self.desks)
+        said: dict[str, Any] = {
+            "Workspaces": [{"WorkspaceId": id_} | self.desks[id_] for id_ in ids[start : start + limit]]
+        }
+        if start + limit < len(ids):
+            said["NextToken"] = str(start + limit)
+        return Answer(200, json.dumps(said), {"Content-Type": "application/x-amz-json-1.1"})
 
 
 def refusal(code: str, status: int = 400) -> Answer:
