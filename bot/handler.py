@@ -31,6 +31,10 @@ CLOCK_TYPE = "Scheduled Event"
 SETTLE_SECONDS = 1.0
 """What a call keeps back of its time, so that the last verdict is written before Lambda ends it."""
 
+BATCH_TELLS_SECONDS = 15.0
+"""How long a call that came from the queue tells: a few channels that are slow or have much to be told must not keep
+the queue's pollers, of which there are two or three, from the logins of all others. The clock's calls go on with it."""
+
 NO_CONTEXT_SECONDS = 60.0
 """How long a call may take that comes without Lambda's context."""
 
@@ -109,6 +113,7 @@ def answer(bot: Bot, event: Any, context: Any) -> dict[str, Any]:
     until = _until(bot.clock, context)
     if isinstance(event, dict) and isinstance(event.get("Records"), list):
         said = _take_batch(bot, event["Records"], until)
+        until = min(until, bot.clock.now() + BATCH_TELLS_SECONDS)
     elif _is_clock(event):
         said = {}
     else:
