@@ -509,6 +509,68 @@ def test_dead_letters_say_who_where_why_and_when(tmp_path: Path) -> None:
     assert (letter["event_id"], letter["destination"], letter["reason"]) == ("event-1", "eng", "no_\x1b[31mteam")
 
 
+NARROW = ("status", "dead-letters list")
+
+
+@pytest.mark.parametrize("words", NARROW)
+def test_a_narrow_terminal_cuts_nothing_off(words: str, tmp_path: Path) -> None:
+    kept(tmp_path / "state.sqlite")
+    wide = invoke(*words.split(), "--state", tmp_path / "state.sqlite").stdout
+    narrow = invoke(*words.split(), "--state", tmp_path / "state.sqlite", COLUMNS="40").stdout
+    assert max(map(len, narrow.splitlines())) <= 40
+    assert "…" not in wide + narrow
+    assert set(narrow.split()) >= set(wide.split("\n")[1].split()), "every value of the wide row is there"
+
+
+def test_a_given_up_login_on_80_columns_is_a_block_of_lines(tmp_path: Path) -> None:
+    kept(tmp_path / "state.sqlite")
+    shown = invoke("dead-letters", "list", "--state", tmp_path / "state.sqlite", COLUMNS="80").stdout
+    assert re.fullmatch(
+        r"given up     (\S+ \S+Z)\ndestination  eng\nlogin        alice · Engineering\nreason       no_\[31mteam\n"
+        r"tries        1\nfirst try    \1\nlast try     \1\nevent        event-1\n\n1 login given up\n",
+        "".join(line.rstrip() + "\n" for line in shown.splitlines()),
+    )
+
+
+def test_a_pipe_has_no_edge(tmp_path: Path) -> None:
+    kept(tmp_path / "state.sqlite")
+    shown = invoke("dead-letters", "list", "--state", tmp_path / "state.sqlite").stdout
+    assert re.search(r"eng +alice · Engineering +no_\[31mteam .* event-1$", shown, re.MULTILINE)
+
+
+ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
+
+
+def test_json_has_times_as_iso_8601_and_a_login_as_an_object(tmp_path: Path) -> None:
+    kept(tmp_path / "state.sqlite")
+    state = ("--json", "--state", tmp_path / "state.sqlite")
+    (row,) = json.loads(invoke("status", *state).stdout)
+    (letter,) = json.loads(invoke("dead-letters", "list", *state).stdout)
+    times = [row["oldest"], row["not_before"]]
+    times += [letter[name] for name in ("kept_at", "first_try", "last_try", "given_up_at")]
+    assert [bool(re.fullmatch(ISO, time)) for time in times] == [True] * 6
+    assert (letter["login"]["event_id"], letter["login"]["person"]["name"]) == ("event-1", "alice")
+
+
+def test_a_destination_that_may_be_told_at_once_has_no_time_before_which_it_may_not(tmp_path: Path) -> None:
+    outbox = SqliteOutbox(tmp_path / "state.sqlite", SystemClock())
+    outbox.keep([Row(destination="eng", event_id="event-1", group="eng", login="{}", kept_at=1.0)])
+    turn = outbox.waiting("eng", 1)
+    card = outbox.begin(turn, turn.rows, 60.0, FREE)
+    assert card is not None
+    outbox.settle(card, Verdict.sent(), 7.0)
+    (row,) = json.loads(invoke("status", "--json", "--state", tmp_path / "state.sqlite").stdout)
+    assert (row["not_before"], row["oldest"]) == (None, None)
+
+
+@pytest.mark.parametrize("words", NARROW)
+def test_scripts_of_a_fresh_machine_get_an_empty_list(words: str, tmp_path: Path) -> None:
+    result = invoke(*words.split(), "--json", "--state", tmp_path / "state.sqlite")
+    assert (result.exit_code, result.stdout) == (0, "[]\n")
+    assert result.stderr == f"note: there is no state at {tmp_path / 'state.sqlite'}: nothing was kept there yet\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_empty_state_has_nothing_to_say(tmp_path: Path) -> None:
     SqliteOutbox(tmp_path / "state.sqlite", SystemClock()).status()
     state = ("--state", tmp_path / "state.sqlite")

@@ -15,12 +15,14 @@ from typing import Any
 import pytest
 
 from bot.cli.reading import BATCH, Found, Inbox, read_all
+from bot.cli.running import Tally
 from bot.cli.show import Mistake
 from bot.clock import SystemClock
 from bot.outbox.sqlite import SqliteOutbox
+from bot.pipeline import Intake, Taken
 from tests.support.bots import event_of
 from tests.support.cli import CONSOLE_ROUTES, ROOT, USERS, command, invoke, shell, write
-from tests.support.logins import event
+from tests.support.logins import event, make_login
 from tests.support.providers import Answer, How, Provider
 
 
@@ -207,6 +209,30 @@ def test_json_is_one_object_a_line_with_the_summary_last(desk: Desk) -> None:
     assert refused == {"refused": f"{path} line 2", "reason": "detail-type is missing, not 'WorkSpaces Access'"}
     assert (sent["destination"], sent["event_ids"], sent["outcome"]) == ("eng", ["event-1"], "sent")
     assert summary["summary"]["sent"] == 1
+
+
+def test_the_json_summary_has_names_for_scripts(desk: Desk) -> None:
+    path = desk.write("event.json", event())
+    desk.run(path)
+    summary = {"logins": 1, "sent": 0, "already_said": 1, "waiting": 0, "given_up": 0, "refused": 0}
+    assert desk.summary(path) == summary
+
+
+def test_drawn_cards_do_not_mix_with_json(desk: Desk) -> None:
+    desk.routes.write_text(CONSOLE_ROUTES)
+    result = desk.run(desk.write("event.json", event()), "--json")
+    assert [next(iter(json.loads(line))) for line in result.stdout.splitlines()] == ["destination", "summary"]
+    assert "╭─ eng" in result.stderr
+
+
+def test_a_run_without_an_end_remembers_no_more_than_some_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.cli.running.NAMES_KEPT", 3)
+    tally = Tally()
+    logins = [make_login(event_id=f"event-{number}") for number in range(5)]
+    found = [Found("line", {})] * 5
+    tally.take(found, Intake(taken=tuple(Taken(login=login) for login in logins), rows=5, new=5))
+    assert list(tally.who) == ["event-2", "event-3", "event-4"]
+    assert tally.logins == 5
 
 
 def test_a_wave_is_told_in_digests_and_every_login_counts(desk: Desk) -> None:

@@ -217,3 +217,5 @@ def test_a_login_that_cannot_be_read_is_still_listed(tmp_path: Path) -> None:
     outbox.settle(card, Verdict.dead("formatter failed", "payload"), 0.0)
     shown = invoke("dead-letters", "list", "--state", tmp_path / "state.sqlite", COLUMNS="200").stdout
     assert len(re.findall(r"eng +can't be read +formatter failed .* event-\d$", shown, re.MULTILINE)) == 3
+    letters = json.loads(invoke("dead-letters", "list", "--json", "--state", tmp_path / "state.sqlite").stdout)
+    assert [letter["login"] for letter in letters] == [{}, 7, "no JSON"]

@@ -4,12 +4,11 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from bot.cli import options, words
-from bot.cli.show import complain, count, harmless, note, out, say, say_json, table
+from bot.cli.show import complain, count, fits, harmless, note, out, say, say_json, table
 from bot.cli.wiring import one_login
 from bot.config import Config, ConfigError, load
 from bot.routing import Route
@@ -84,8 +83,7 @@ def matrix(*, routes: options.Routes = options.ROUTES, as_json: options.Json = F
         say_json({"directories": rows, "routes": [_rule(rule, config) for rule in rules]})
         return
     drawn = _grid(config, homes)
-    natural_width = Console(width=sys.maxsize).measure(drawn).maximum
-    out().print(drawn if natural_width <= out().width else _listing(homes))
+    out().print(drawn if fits(drawn) else _listing(homes))
     if rules:
         looked_at = [(rule.label, words.asked(rule.match, config), words.does(rule)) for rule in rules]
         out().print()

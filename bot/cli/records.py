@@ -1,14 +1,16 @@
 """Reading the state: what waits for each destination, and which logins were given up."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from bot.cli import options, words
-from bot.cli.show import count, out, say, say_json, table
+from bot.cli.show import count, iso, note, say, say_json, say_rows
 from bot.cli.wiring import read_state
 from bot.clock import SystemClock
 from bot.events import Login
@@ -23,49 +25,79 @@ def status(*, state: options.State = options.STATE, as_json: options.Json = Fals
 
     `doubts` counts the posts of which nobody knows whether they arrived; they were said again.
     """
-    rows = read_state(state).status()
+    now = SystemClock().now()
     if as_json:
-        say_json([asdict(row) for row in rows])
+        say_json([_row_json(row, now) for row in read_state(state).status()] if _is_there(state) else [])
         return
+    rows = read_state(state).status()
     if not rows:
         say(f"nothing was kept in {state} yet")
         return
-    now = SystemClock().now()
     heads = ("destination", ">waiting", "oldest", "not before", ">said", ">given up", ">doubts", "last verdict")
-    out().print(table(*heads, rows=[_row(row, now) for row in rows]))
+    say_rows(*heads, rows=[_row(row, now) for row in rows])
 
 
 def list_dead_letters(*, state: options.State = options.STATE, as_json: options.Json = False) -> None:
     """List the logins that were given up: who, for which destination, why, when first and last tried."""
-    letters = list(read_state(state).dead_letters())
     if as_json:
-        say_json([asdict(letter) for letter in letters])
+        say_json([_letter_json(letter) for letter in read_state(state).dead_letters()] if _is_there(state) else [])
         return
+    letters = list(read_state(state).dead_letters())
     if not letters:
         say("no login was given up")
         return
-    out().print(letters_table(letters))
+    say_letters(letters)
     say(count(len(letters), "login"), " given up")
 
 
-def letters_table(letters: Iterable[DeadLetter]) -> Table:
+def say_letters(letters: Iterable[DeadLetter]) -> None:
     heads = ("given up", "destination", "login", "reason", ">tries", "first try", "last try", "event")
-    return table(*heads, rows=[_letter(letter) for letter in letters])
+    say_rows(*heads, rows=[_letter(letter) for letter in letters])
+
+
+def _is_there(state: str) -> bool:
+    """Scripts get an empty list on a machine where nothing ran yet; the path is said, for it may be misspelt."""
+    if Path(state).is_file():
+        return True
+    note(f"note: there is no state at {state}: nothing was kept there yet")
+    return False
 
 
 def _row(row: DestinationStatus, now: float) -> tuple[str | Text, ...]:
     verdict = ": ".join(filter(None, (row.last_verdict, row.last_reason)))
-    paced = row.not_before is not None and row.not_before > now
+    until = _not_before(row, now)
     return (
         row.destination + (" (held)" if row.held else ""),
         Text(f"{row.waiting:,}", style="bold yellow" if row.waiting else "dim"),
         f"{span(now - row.oldest)} ago" if row.oldest is not None else "",
-        f"in {span((row.not_before or 0) - now)}" if paced else "",
+        f"in {span(until - now)}" if until is not None else "",
         f"{row.said:,}",
         Text(f"{row.given_up:,}", style="bold red" if row.given_up else "dim"),
         Text(f"{row.doubts:,}", style="bold yellow" if row.doubts else "dim"),
         verdict,
     )
+
+
+def _row_json(row: DestinationStatus, now: float) -> dict[str, Any]:
+    return asdict(row) | {"oldest": iso(row.oldest), "not_before": iso(_not_before(row, now))}
+
+
+def _not_before(row: DestinationStatus, now: float) -> float | None:
+    """Until when the destination is to be left alone, None where that is over."""
+    return row.not_before if row.not_before is not None and row.not_before > now else None
+
+
+def _letter_json(letter: DeadLetter) -> dict[str, Any]:
+    times = ("kept_at", "first_try", "last_try", "given_up_at")
+    return asdict(letter) | {"login": _kept(letter)} | {name: iso(getattr(letter, name)) for name in times}
+
+
+def _kept(letter: DeadLetter) -> Any:
+    """The login as it was kept; as text where that is no JSON, which may be why it was given up."""
+    try:
+        return json.loads(letter.login)
+    except ValueError:
+        return letter.login
 
 
 def _letter(letter: DeadLetter) -> tuple[str, ...]:

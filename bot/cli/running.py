@@ -4,11 +4,11 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event, Lock
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, TextIO
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -20,6 +20,7 @@ from bot.cli.show import Mistake, count, err, note, say, say_json
 from bot.cli.wiring import Bot, wire
 from bot.config import load
 from bot.delivery import Told
+from bot.events import Login
 from bot.pipeline import Intake
 from bot.senders.base import Outcome
 
@@ -34,6 +35,9 @@ PROGRESS_FROM = 20
 
 NAMED = 3
 """Logins of a digest that its line names."""
+
+NAMES_KEPT = 10_000
+"""Logins whose people a run remembers: more than wait at once, as a rule."""
 
 IDLE_SECONDS = 0.5
 STUCK_ROUNDS = 6
@@ -51,6 +55,7 @@ class Tally:
     """What became of a run's logins, said as it happens. Cards are told side by side, hence the lock."""
 
     as_json: bool = False
+    to: TextIO = field(default_factory=lambda: sys.stdout)
     already: str = "already said"
     logins: int = 0
     new: int = 0
@@ -66,7 +71,7 @@ class Tally:
                 self._refuse(found.place, found.broken or taken.refused)
             else:
                 self.logins += 1
-                self.who[taken.login.event_id] = f"{words.who(taken.login)} · {words.directory(taken.login)}"
+                self._remember(taken.login)
         self.new += intake.new
         self.known += intake.rows - intake.new
 
@@ -74,7 +79,7 @@ class Tally:
         with self._lock:
             self.told[told.verdict.outcome] += len(told.event_ids)
             if self.as_json:
-                say_json(_as_json(told), indent=None)
+                say_json(_as_json(told), indent=None, to=self.to)
             else:
                 say_told(told, self.who)
 
@@ -85,10 +90,11 @@ class Tally:
 
     def say_summary(self, waiting: int) -> None:
         if self.as_json:
-            say_json({"summary": self._figures(waiting)}, indent=None)
+            figures = {name.replace(" ", "_"): number for name, number in self._figures(waiting).items()}
+            say_json({"summary": figures}, indent=None, to=self.to)
             return
-        figures = ", ".join(f"{number:,} {name}" for name, number in self._figures(waiting).items() if name != "logins")
-        say(Text(count(self.logins, "login"), style="bold"), f": {figures}")
+        told = ", ".join(f"{number:,} {name}" for name, number in self._figures(waiting).items() if name != "logins")
+        say(Text(count(self.logins, "login"), style="bold"), f": {told}")
         for reason, times in self.refused.most_common():
             say(Text(f"{times:,} refused: ", style="bold red"), reason)
 
@@ -102,10 +108,16 @@ class Tally:
             "refused": self.refused.total(),
         }
 
+    def _remember(self, login: Login) -> None:
+        """Who an event is about, for the lines to come; in a run without an end the oldest are named by their ids."""
+        self.who[login.event_id] = f"{words.who(login)} · {words.directory(login)}"
+        if len(self.who) > NAMES_KEPT:
+            del self.who[next(iter(self.who))]
+
     def _refuse(self, place: str, reason: str) -> None:
         self.refused[reason] += 1
         if self.as_json:
-            say_json({"refused": place, "reason": reason}, indent=None)
+            say_json({"refused": place, "reason": reason}, indent=None, to=self.to)
         else:
             say(Text("refused   ", style="bold red"), f"{place}  {reason}")
 
@@ -137,7 +149,9 @@ def run(
     routes: options.Routes = options.ROUTES,
     state: options.State = options.STATE,
     users: options.Users = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, the summary last.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, the summary last; drawn cards go to standard error.")
+    ] = False,
 ) -> None:
     """Take logins in and tell them for real, wait for what is due, and say what became of each.
 
@@ -151,8 +165,8 @@ def run(
     """
     config = load(routes)
     tally = Tally(as_json=as_json)
-    bar = Bar()
-    with stopping() as stop:
+    bar = Bar(hidden=as_json)
+    with stopping() as stop, redirect_stdout(sys.stderr if as_json else sys.stdout):  # where cards are drawn
 
         def on_told(told: Told) -> None:
             tally.tell(told)
@@ -274,14 +288,14 @@ def stopping() -> Iterator[Event]:
 class Bar:
     """What was told and what waits, on standard error where that is a terminal; standard output scrolls above it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, hidden: bool) -> None:
         console = err()
         counts = TextColumn("{task.completed:,.0f} told, {task.remaining:,.0f} waiting")
         self._progress = Progress(
             *(SpinnerColumn(), BarColumn(), counts, TimeElapsedColumn()),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=hidden or not console.is_terminal,
             redirect_stdout=sys.stdout.isatty(),
         )
         self._task = self._progress.add_task("", total=0)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import options, records
-from bot.cli.show import Mistake, count, note, out, say
+from bot.cli.show import Mistake, count, note, say
 from bot.cli.wiring import close_to, known_destination, open_state, read_state
 from bot.clock import SystemClock
 from bot.config import Config, load
@@ -69,7 +69,7 @@ def replay(
     letters = _letters(config, outbox, dest)
     able = [letter for letter in letters if (to or letter.destination) in config.destinations]
     if dry_run and able:
-        out().print(records.letters_table(able))
+        records.say_letters(able)
     waiting = 0
     for source, some in groupby(sorted(able, key=lambda letter: letter.destination), lambda each: each.destination):
         failed = list(some)
