@@ -3,7 +3,9 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,11 @@ def test_every_commands_help_opens_with_its_purpose_and_ends_with_an_example(wor
     assert result.exit_code == 0
     assert re.search(r"[A-Z][^.]{20,}\.", purpose), "no sentence says what it is for"
     assert f"Example: {'SLACK' if words == ('demo',) else 'python -m bot ' + ' '.join(words)}" in shown
+
+
+@pytest.mark.parametrize("words", [(), *COMMANDS, ("dead-letters",)], ids=" ".join)
+def test_no_help_shows_a_value_beside_a_flag(words: tuple[str, ...]) -> None:
+    assert "bool" not in invoke(*words, "--help").stdout
 
 
 def test_the_help_lists_the_exit_codes() -> None:
@@ -190,6 +197,21 @@ def test_every_other_command_lists_every_mistake_too_and_does_nothing(words: tup
     result = invoke(*words, "--routes", path)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.count(f"error: {path}: line ") == 3
+
+
+def test_whoever_has_no_routing_file_yet_is_told_how_to_come_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = "there is no file 'routes.yml'; name one with --routes or ROUTES"
+    bare = invoke("check")
+    write(tmp_path, "routes.example.yml", CONSOLE_ROUTES)
+    cure = f"{missing}; to start with the example: cp routes.example.yml routes.yml\n"
+    checked, other = invoke("check"), invoke("matrix")
+    assert (bare.exit_code, bare.stdout, bare.stderr) == (1, f"{missing}\n", "")
+    assert (checked.exit_code, checked.stdout, checked.stderr) == (1, cure, "")
+    assert (other.exit_code, other.stdout, other.stderr) == (1, "", f"error: routes.yml: {cure}")
+    assert "cp " not in invoke("check", write(tmp_path, "broken.yml", BROKEN)).output
 
 
 def test_schema_prints_json_schema_alone() -> None:
@@ -379,6 +401,13 @@ def test_preview_shows_the_line_on_the_phone_where_the_channel_has_one(tmp_path:
     assert shown.stderr == ""
 
 
+def test_preview_of_an_old_file_says_nothing_of_its_age(tmp_path: Path, routes: Path) -> None:
+    old = write(tmp_path, "old.json", event() | {"time": "2020-01-01T00:00:00Z"})
+    shown = invoke("preview", "--event", old, "--to", "eng", "--user", "alice", "--routes", routes)
+    assert shown.exit_code == 0
+    assert "report" not in shown.stdout
+
+
 def test_preview_as_json_is_the_payload_alone(tmp_path: Path, routes: Path) -> None:
     shown = invoke(
         "preview", "--event", an_event(tmp_path), "--to", "it", "--user", "alice", "--routes", routes, "--json"
@@ -431,6 +460,7 @@ def test_send_test_posts_one_login_marked_as_a_sample(tmp_path: Path) -> None:
 ANSWERS = {
     "taken later": (Answer(429, headers={"Retry-After": "7"}), "again", "not taken, but may be taken later · eng: "),
     "never": (Answer(400, "invalid_payload"), "dead", "not taken, and never will be · eng: "),
+    "to be mended": (Answer(404, "no_service"), "dead", "not taken until this is mended · eng: "),
     "nobody knows": (
         Answer(how=How.CLOSE),
         "unsure",
@@ -467,6 +497,63 @@ def test_send_test_to_a_host_that_nobody_trusts_posts_nothing(tmp_path: Path) ->
         routes.write_text(routes.read_text().replace(slack.host, refused_address()))
         result = invoke("send-test", "eng", "--routes", routes, HOOK=slack.url)
         assert (result.exit_code, slack.connections) == (1, 0)
+
+
+class SulkError(Exception):
+    """What a plugin raises; its text is a secret."""
+
+
+def boom() -> Any:
+    raise SulkError("hook-secret")
+
+
+class Sulking:
+    """Somebody's formatter and sender that fail wherever they are called."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Settings:
+        pass
+
+    makes, takes, formatter = "slack", frozenset({"slack"}), "slack"
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def draw(self, *_: object) -> Any:
+        boom()
+
+    weigh = refresh = draw
+
+    def send(self, *_: object, **__: object) -> Any:
+        boom()
+
+
+class Silent(Sulking):
+    """Somebody's sender that answers with no verdict."""
+
+    def send(self, *_: object, **__: object) -> Any:
+        return "ok"
+
+
+FAILING = {
+    "a formatter that is previewed": (("preview", "--to", "cards", "--event"), "Sulking failed with SulkError"),
+    "a formatter that is tested": (("send-test", "cards"), "Sulking failed with SulkError"),
+    "a sender": (("send-test", "sulking"), "Sulking failed with SulkError"),
+    "a sender without a verdict": (("send-test", "silent"), "Silent answered with no verdict"),
+}
+
+
+@pytest.mark.parametrize(("words", "sentence"), FAILING.values(), ids=FAILING.keys())
+def test_a_plugin_that_fails_is_named_without_what_it_said(
+    words: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    text = "destinations:\n"
+    text += f'  cards: {{type: console, formatter: "{__name__}:Sulking"}}\n'
+    text += f'  sulking: {{type: "{__name__}:Sulking"}}\n  silent: {{type: "{__name__}:Silent"}}\ndefault: [cards]\n'
+    event_file = [an_event(tmp_path)] if words[-1] == "--event" else []
+    result = invoke(*words, *event_file, "--routes", write(tmp_path, "routes.yml", text))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"error: {sentence}; look into that class\n"
 
 
 # status, dead letters
@@ -589,6 +676,14 @@ def test_a_terminal_that_knows_ascii_alone_is_no_mistake(routes: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "\x1b" not in done.stdout, "a pipe gets no colour"
     assert re.search(r"^default .* \?", done.stdout, re.MULTILINE)
+
+
+def test_without_its_packages_it_says_how_to_come_by_them() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "bot"], cwd=ROOT, env=shell(), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == ("error: typer is not installed here; run `make run` first, then .venv/bin/python -m bot\n")
 
 
 def test_a_pipe_that_closes_early_leaves_no_traceback(routes: Path) -> None:

@@ -6,10 +6,11 @@ from io import TextIOWrapper
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from bot.cli import ask, demo, look, records, running, turning
 from bot.cli.show import Mistake, complain
+from bot.cli.wiring import with_cure
 from bot.config import ConfigError
 from bot.outbox.base import OutboxError
 from bot.plugins import PluginError
@@ -20,17 +21,38 @@ EPILOG = (
 )
 
 
-class Commands(TyperGroup):
+class Command(TyperCommand):
+    """A command whose help shows no value beside a flag, for it takes none."""
+
+    def get_params(self, ctx: Any) -> Any:
+        return _plain(super().get_params(ctx))
+
+
+class Group(TyperGroup):
+    """The same for a group of commands."""
+
+    def get_params(self, ctx: Any) -> Any:
+        return _plain(super().get_params(ctx))
+
+
+class Commands(Group):
     """Ends an operator's mistake in one clear sentence on standard error and exit code 1, never in a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except ConfigError as error:
-            complain(*(f"{error.source}: {mistake}" for mistake in error.mistakes))
+            complain(*(f"{error.source}: {mistake}" for mistake in with_cure(error)))
         except (Mistake, OutboxError, PluginError) as error:
             complain(str(error))
         raise typer.Exit(1)
+
+
+def _plain(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
 
 
 app = typer.Typer(
@@ -44,7 +66,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-dead_letters = typer.Typer(no_args_is_help=True, help="Logins that were given up, with the reason.")
+dead_letters = typer.Typer(cls=Group, no_args_is_help=True, help="Logins that were given up, with the reason.")
 
 
 @app.callback()
@@ -59,17 +81,17 @@ def _prepare() -> None:
 
 
 ASK, LOOK, RUN = "The routing file", "The cards", "The logins"
-app.command(rich_help_panel=ASK, epilog=ask.CHECK)(ask.check)
-app.command(rich_help_panel=ASK, epilog=ask.EXPLAIN)(ask.explain)
-app.command(rich_help_panel=ASK, epilog=ask.MATRIX)(ask.matrix)
-app.command(rich_help_panel=ASK, epilog=ask.SCHEMA)(ask.schema)
-app.command(rich_help_panel=LOOK, epilog=demo.DEMO)(demo.demo)
-app.command(rich_help_panel=LOOK, epilog=look.PREVIEW)(look.preview)
-app.command("send-test", rich_help_panel=LOOK, epilog=look.SEND_TEST)(look.send_test)
-app.command(rich_help_panel=RUN, epilog=running.RUN)(running.run)
-app.command(rich_help_panel=RUN, epilog=records.STATUS)(records.status)
-app.command(rich_help_panel=RUN, epilog=turning.HOLD)(turning.hold)
-app.command(rich_help_panel=RUN, epilog=turning.RELEASE)(turning.release)
+app.command(rich_help_panel=ASK, epilog=ask.CHECK, cls=Command)(ask.check)
+app.command(rich_help_panel=ASK, epilog=ask.EXPLAIN, cls=Command)(ask.explain)
+app.command(rich_help_panel=ASK, epilog=ask.MATRIX, cls=Command)(ask.matrix)
+app.command(rich_help_panel=ASK, epilog=ask.SCHEMA, cls=Command)(ask.schema)
+app.command(rich_help_panel=LOOK, epilog=demo.DEMO, cls=Command)(demo.demo)
+app.command(rich_help_panel=LOOK, epilog=look.PREVIEW, cls=Command)(look.preview)
+app.command("send-test", rich_help_panel=LOOK, epilog=look.SEND_TEST, cls=Command)(look.send_test)
+app.command(rich_help_panel=RUN, epilog=running.RUN, cls=Command)(running.run)
+app.command(rich_help_panel=RUN, epilog=records.STATUS, cls=Command)(records.status)
+app.command(rich_help_panel=RUN, epilog=turning.HOLD, cls=Command)(turning.hold)
+app.command(rich_help_panel=RUN, epilog=turning.RELEASE, cls=Command)(turning.release)
 app.add_typer(dead_letters, name="dead-letters", rich_help_panel=RUN)
-dead_letters.command("list", epilog=records.DEAD_LETTERS)(records.list_dead_letters)
-dead_letters.command("replay", epilog=turning.REPLAY)(turning.replay)
+dead_letters.command("list", epilog=records.DEAD_LETTERS, cls=Command)(records.list_dead_letters)
+dead_letters.command("replay", epilog=turning.REPLAY, cls=Command)(turning.replay)

@@ -1,6 +1,7 @@
 """Questions about the routing file: is it right, who would hear of a login, who hears of what at all."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ from rich.text import Text
 
 from bot.cli import options, words
 from bot.cli.show import complain, count, fits, harmless, note, out, say, say_json, table
-from bot.cli.wiring import one_login
+from bot.cli.wiring import one_login, with_cure
 from bot.config import Config, ConfigError, load
 from bot.routing import Route
 
@@ -36,10 +37,11 @@ def check(
     try:
         config = load(path)
     except ConfigError as error:
-        for mistake in error.mistakes:
+        for mistake in with_cure(error):
             say(mistake)
         sys.stdout.flush()
-        complain(f"{path}: {count(len(error.mistakes), 'mistake')}")
+        if Path(path).exists():
+            complain(f"{path}: {count(len(error.mistakes), 'mistake')}")
         raise typer.Exit(1) from None
     say(Text("ok ", style="bold green"), f"{path}: {_contents(config)}")
 

@@ -1,6 +1,7 @@
 """Looking at cards: drawn in this terminal, or sent once, marked as a sample, to the real channel."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 from rich.text import Text
 
 from bot.cli import options
-from bot.cli.show import note, say, say_json
+from bot.cli.show import Mistake, note, say, say_json
 from bot.cli.wiring import known_destination, one_login, tools
 from bot.config import Config, Destination, load
 from bot.events import Login, Person
@@ -19,6 +20,7 @@ from bot.senders.base import SEND_SECONDS, Outcome, Verdict
 from bot.senders.console import draw, is_colourful, terminal_width
 from bot.senders.seen import read
 from formatters import formatter_class
+from formatters.base import Payload, Weight
 
 PREVIEW = "Example: `python -m bot preview --event E.json --user bob --to it-teams`"
 SEND_TEST = "Example: `python -m bot send-test eng-slack`"
@@ -37,8 +39,7 @@ def preview(
     config = load(routes)
     destination = known_destination(config, to)
     login = one_login(config, event, user=user, users=users)
-    formatter = formatter_class(destination.formatter)()
-    payload = formatter.draw([login], config.audience(to, {login.directory_id}))
+    payload, weight = _drawn(config, destination, login)
     if as_json:
         say_json(payload)
         return
@@ -46,7 +47,6 @@ def preview(
     out.write(draw(payload, title=to, width=terminal_width(), colour=is_colourful(out)) + "\n")
     if line := read(payload).notification:
         say(Text("notification  ", style="dim"), line)
-    weight = formatter.weigh(payload)
     say(Text("size          ", style="dim"), f"{weight.used:,} of {weight.limit:,} {weight.unit}")
     if to not in config.routing.decide(login).why:
         note(f"note: {to} would not hear of this login; `explain` says why")
@@ -65,7 +65,7 @@ def send_test(
     config = load(routes)
     destination = known_destination(config, dest)
     login = _sample(config, dest)
-    payload = formatter_class(destination.formatter)().draw([login], config.audience(dest, {login.directory_id}))
+    payload, _ = _drawn(config, destination, login)
     verdict, milliseconds = _post(config, destination, payload)
     if as_json:
         said = {"outcome": verdict.outcome, "reason": verdict.reason, "after": verdict.after, "blames": verdict.blames}
@@ -99,13 +99,35 @@ def _sample(config: Config, destination: str) -> Login:
     )
 
 
-def _post(config: Config, destination: Destination, payload: Mapping[str, Any]) -> tuple[Verdict, float]:
-    sender = sender_class(destination.type)(destination.settings, tools(config))
-    started = monotonic()
-    verdict = sender.send(payload, timeout=SEND_SECONDS)
+@contextmanager
+def _somebodys(plugin: type[Any]) -> Iterator[None]:
+    """A formatter or a sender may be anybody's, and what it raises may hold a secret: its type is said and no more."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - somebody's own class may fail in any way
+        raise Mistake(f"{plugin.__name__} failed with {type(error).__name__}; look into that class") from None
+
+
+def _drawn(config: Config, destination: Destination, login: Login) -> tuple[Payload, Weight]:
+    formatter = formatter_class(destination.formatter)
+    with _somebodys(formatter):
+        made = formatter()
+        payload = made.draw([login], config.audience(destination.name, {login.directory_id}))
+        return payload, made.weigh(payload)
+
+
+def _post(config: Config, destination: Destination, payload: Payload) -> tuple[Verdict, float]:
+    sender = sender_class(destination.type)
+    with _somebodys(sender):
+        made = sender(destination.settings, tools(config))
+        started = monotonic()
+        verdict: object = made.send(payload, timeout=SEND_SECONDS)
+    if not isinstance(verdict, Verdict):
+        raise Mistake(f"{sender.__name__} answered with no verdict; look into that class")
     return verdict, round((monotonic() - started) * 1000, 1)
 
 
+_TO_MEND = ("not taken until this is mended", "bold red")
 _SAID = {
     Outcome.SENT: ("sent", "bold green"),
     Outcome.AGAIN: ("not taken, but may be taken later", "bold yellow"),
@@ -115,7 +137,7 @@ _SAID = {
 
 
 def _say_verdict(dest: str, verdict: Verdict, milliseconds: float) -> None:
-    text, style = _SAID[verdict.outcome]
+    text, style = _TO_MEND if verdict.blames == "destination" else _SAID[verdict.outcome]
     reason = f": {verdict.reason}" if verdict.reason else ""
     later = f"; it asks for {verdict.after:g} s" if verdict.after else ""
     say(Text(text, style=style), f" · {dest}{reason}{later} ({milliseconds:,.0f} ms)")

@@ -12,7 +12,7 @@ from bot.aws import Aws
 from bot.cli.reading import read_one
 from bot.cli.show import Mistake
 from bot.clock import Clock, SystemClock
-from bot.config import Config, Destination
+from bot.config import Config, ConfigError, Destination
 from bot.delivery import Told
 from bot.events import Login, Person, RefusedError, parse
 from bot.outbox.sqlite import SqliteOutbox
@@ -20,6 +20,8 @@ from bot.pipeline import Pipeline
 from bot.secrets import Secrets
 from bot.senders.base import Tools
 from bot.users import ListedPeople, People, WorkSpacesPeople
+
+EXAMPLE = "routes.example.yml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,13 @@ def wire(config: Config, *, state: str, users: str, on_told: Callable[[Told], No
     people: People = listed(users) if users else WorkSpacesPeople(reach.aws, clock)
     pipeline = Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=reach, on_told=on_told)
     return Bot(pipeline, outbox, clock)
+
+
+def with_cure(error: ConfigError) -> tuple[str, ...]:
+    """Its mistakes; whoever has no routing file yet hears how to come by one."""
+    if "://" in error.source or Path(error.source).exists() or not Path(EXAMPLE).is_file():
+        return error.mistakes
+    return tuple(f"{mistake}; to start with the example: cp {EXAMPLE} {error.source}" for mistake in error.mistakes)
 
 
 def listed(users: str) -> ListedPeople:
@@ -79,11 +88,15 @@ def close_to(name: str, names: Collection[str], none: str) -> str:
 
 
 def one_login(config: Config, event: str, *, user: str, users: str) -> Login:
-    """The login in the file `event`, named by `--user`, else by the CSV, else by nobody; AWS is not asked."""
+    """The login in the file `event`, named by `--user`, else by the CSV, else by nobody; AWS is not asked.
+
+    It is shown as if it had come the moment AWS sent it: how old the file is says nothing of AWS.
+    """
     try:
         login = parse(read_one(event), received_at=datetime.now(UTC))
     except RefusedError as error:
         raise Mistake(f"{event}: no WorkSpaces login: {error}") from None
+    login = replace(login, received_at=login.emitted_at)
     if (home := config.routing.directories.get(login.directory_id)) is not None:
         login = replace(login, directory_name=home.name)
     if user:
