@@ -69,8 +69,11 @@ class Swept:
 class Names(Protocol):
     """What the copies of the bot share about people. No method raises."""
 
-    def known(self, place: Place, ids: Sequence[str]) -> dict[str, Person]:
-        """Who is behind those of the WorkSpaces `ids` that are known; knowing them keeps them known."""
+    def known(self, place: Place, ids: Sequence[str], until: float) -> dict[str, Person]:
+        """Who is behind those of the WorkSpaces `ids` that are known; being asked for keeps them known.
+
+        It asks once at least, and begins nothing more after `until`.
+        """
 
     def remember(self, place: Place, people: Mapping[str, Person]) -> None:
         """Know `people`, by WorkSpace id."""
@@ -92,7 +95,7 @@ class OwnNames:
         self._clock = clock
         self._next: dict[Place, float] = {}
 
-    def known(self, place: Place, ids: Sequence[str]) -> dict[str, Person]:  # noqa: ARG002 - it keeps nobody
+    def known(self, place: Place, ids: Sequence[str], until: float) -> dict[str, Person]:  # noqa: ARG002 - nobody is
         return {}
 
     def remember(self, place: Place, people: Mapping[str, Person]) -> None:
@@ -123,10 +126,10 @@ class DynamoNames:
         self._alone = OwnNames(clock)
         self._well_from = 0.0
 
-    def known(self, place: Place, ids: Sequence[str]) -> dict[str, Person]:
+    def known(self, place: Place, ids: Sequence[str], until: float) -> dict[str, Person]:
         now = self._clock.now()
         keys = [_key(place, "name", id_) for id_ in dict.fromkeys(ids) if _writable(place, id_)]
-        told = [each for each in self._told(keys) if each.written_at + KEPT_SECONDS > now]
+        told = [each for each in self._told(keys, until) if each.written_at + KEPT_SECONDS > now]
         aged = sorted((each for each in told if now - each.written_at >= AGED_SECONDS), key=lambda one: one.written_at)
         self.remember(place, {each.id: each.person for each in aged[:AGED_AT_ONCE]})
         return {each.id: each.person for each in told}
@@ -193,13 +196,15 @@ class DynamoNames:
             ReturnValues="UPDATED_OLD",
         )
 
-    def _told(self, keys: Sequence[Item]) -> Iterator["_Told"]:
-        for some in _pieces(keys, READ_AT_ONCE):
+    def _told(self, keys: Sequence[Item], until: float) -> Iterator["_Told"]:
+        for number, some in enumerate(_pieces(keys, READ_AT_ONCE)):
+            if number and self._clock.now() >= until:
+                return
             for answer in self._in_full("batch_get_item", {"Keys": some}, "UnprocessedKeys"):
                 yield from filter(None, map(_told, answer.get("Responses", {}).get(self._table, [])))
 
     def _in_full(self, operation: str, asked: Any, left: str) -> Iterator[Any]:
-        """The answers to a call, and to those for what the table left over. Nothing any more, once it is in trouble."""
+        """The answers to a call, and to those for what the table left over; none any more, once it is in trouble."""
         for pause in PAUSES:
             self._clock.sleep(pause)
             answer = self._ask(operation, dict, RequestItems={self._table: asked})
@@ -209,6 +214,7 @@ class DynamoNames:
             asked = answer.get(left, {}).get(self._table)
             if not asked:
                 return
+        self._leave_alone(operation, left)
 
     def _ask(self, operation: str, read: Callable[[Any], Answer], **request: Any) -> Answer | None:
         """What `read` finds in the table's answer. None where a condition did not hold, and where there is trouble."""
@@ -225,9 +231,12 @@ class DynamoNames:
                 return None
             if code not in NO_ROOM:
                 break
-        self._well_from = self._clock.now() + LEFT_ALONE_SECONDS
-        log.warning("names table in trouble", extra={"fields": {"operation": operation, "reason": code}})
+        self._leave_alone(operation, code)
         return None
+
+    def _leave_alone(self, operation: str, reason: str) -> None:
+        self._well_from = self._clock.now() + LEFT_ALONE_SECONDS
+        log.warning("names table in trouble", extra={"fields": {"operation": operation, "reason": reason}})
 
     def _in_trouble(self) -> bool:
         return 0 < self._well_from - self._clock.now() <= LEFT_ALONE_SECONDS

@@ -111,7 +111,7 @@ class WorkSpacesPeople:
     def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
         with self._lock:
             gaps = {
-                place: self._look_up(place, self._recall(place, ids), until)
+                place: self._look_up(place, self._recall(place, ids, until), until)
                 for place, ids in self._unasked(logins).items()
             }
             return [replace(login, person=self._person(login, gaps)) for login in logins]
@@ -172,9 +172,9 @@ class WorkSpacesPeople:
                 return person  # even yesterday's name, where AWS does not answer today
         return _nobody(workspace_id, gaps.get(place) or NameGap.UNKNOWN)
 
-    def _recall(self, place: Place, ids: Sequence[str]) -> list[str]:
+    def _recall(self, place: Place, ids: Sequence[str], until: float) -> list[str]:
         """Take over whom other copies of the bot know; the ids that are left."""
-        found = self._names.known(place, [id_ for id_ in ids if ASKABLE.fullmatch(id_)])
+        found = self._names.known(place, [id_ for id_ in ids if ASKABLE.fullmatch(id_)], until)
         self._remember(place, list(found), found)
         return [id_ for id_ in ids if id_ not in found]
 

@@ -117,27 +117,27 @@ PEOPLE = {
 
 def test_whom_one_copy_got_to_know_every_copy_knows(names: DynamoNames, table: Table, clock: FakeClock) -> None:
     names.remember(HERE, PEOPLE)
-    assert another(table, clock).known(HERE, [*PEOPLE, "ws-nobody001", "ws-alice0001"]) == PEOPLE
+    assert another(table, clock).known(HERE, [*PEOPLE, "ws-nobody001", "ws-alice0001"], EVER) == PEOPLE
 
 
 @pytest.mark.parametrize("place", [("210987654321", "eu-west-1"), ("123456789012", "us-east-1"), ("", "")])
 def test_people_of_one_place_are_not_those_of_another(names: DynamoNames, place: tuple[str, str]) -> None:
     names.remember(HERE, PEOPLE)
-    assert names.known(place, list(PEOPLE)) == {}
+    assert names.known(place, list(PEOPLE), EVER) == {}
     names.remember(place, {"ws-alice0001": Person(name="another alice")})
-    assert names.known(HERE, ["ws-alice0001"]) == {"ws-alice0001": Person(name="alice")}
+    assert names.known(HERE, ["ws-alice0001"], EVER) == {"ws-alice0001": Person(name="alice")}
 
 
 def test_many_are_written_25_a_call_and_read_100_a_call(names: DynamoNames, table: Table) -> None:
     people = desks(250)
     names.remember(HERE, people)
-    assert names.known(HERE, list(people)) == people
+    assert names.known(HERE, list(people), EVER) == people
     assert table.calls == [("batch_write_item", 25)] * 10 + [("batch_get_item", number) for number in (100, 100, 50)]
 
 
 def test_nobody_costs_no_call(names: DynamoNames, table: Table) -> None:
     names.remember(HERE, {})
-    assert (names.known(HERE, []), table.calls) == ({}, [])
+    assert (names.known(HERE, [], EVER), table.calls) == ({}, [])
 
 
 def test_an_item_is_the_tables_own_shape_and_ends_after_30_days(names: DynamoNames, table: Table) -> None:
@@ -154,10 +154,10 @@ def test_a_name_that_is_used_is_kept_for_another_30_days_written_once_a_day(
     names.remember(HERE, desks(1))
     clock.advance(days * DAY)
     for _ in range(3):
-        assert names.known(HERE, list(desks(1))) == desks(1)
+        assert names.known(HERE, list(desks(1)), EVER) == desks(1)
     assert table.calls.count(("batch_write_item", 1)) == writes
     clock.advance(29.5 * DAY)
-    assert bool(names.known(HERE, list(desks(1)))) == (writes == 2)
+    assert bool(names.known(HERE, list(desks(1)), EVER)) == (writes == 2)
 
 
 def test_a_name_that_nobody_used_for_30_days_is_forgotten_even_where_its_item_is_still_there(
@@ -165,7 +165,7 @@ def test_a_name_that_nobody_used_for_30_days_is_forgotten_even_where_its_item_is
 ) -> None:
     names.remember(HERE, desks(1))
     clock.advance(30 * DAY)
-    assert names.known(HERE, list(desks(1))) == {}
+    assert names.known(HERE, list(desks(1)), EVER) == {}
     assert len(table.items()) == 1
 
 
@@ -180,7 +180,7 @@ def test_a_storm_writes_few_old_names_again_and_the_oldest_first(
     names.remember(HERE, {id_: people[id_] for id_ in people if id_ not in old})
     clock.advance(2 * DAY)
     table.calls.clear()
-    assert names.known(HERE, list(people)) == people
+    assert names.known(HERE, list(people), EVER) == people
     assert sum(size for operation, size in table.calls if operation == "batch_write_item") == 50
     fresh = {key[0][-12:] for key, item in table.items().items() if float(item["written_at"]["N"]) >= clock.now()}
     assert set(old) <= fresh
@@ -195,8 +195,8 @@ def test_what_is_no_id_and_no_place_of_awss_is_not_kept(names: DynamoNames, tabl
     names.remember(HERE, {odd: Person(name="x")} | known if odd else known)
     names.remember((odd or "#", "eu-west-1"), known)
     assert [key for key, _ in table.items()] == ["name#123456789012#eu-west-1#ws-desk00000"]
-    assert names.known((odd or "#", "eu-west-1"), list(known)) == {}
-    assert names.known(HERE, [odd or "#", *known]) == known
+    assert names.known((odd or "#", "eu-west-1"), list(known), EVER) == {}
+    assert names.known(HERE, [odd or "#", *known], EVER) == known
     assert names.slot((odd or "#", "eu-west-1"), EVER) == START
 
 
@@ -213,7 +213,7 @@ CORRUPT: dict[str, dict[str, Any]] = {
 def test_an_item_that_says_nothing_is_nobody(names: DynamoNames, table: Table, facts: dict[str, Any]) -> None:
     names.remember(HERE, desks(1))
     table.put(PK={"S": "name#123456789012#eu-west-1#ws-alice0001"}, SK={"S": "name"}, **facts)
-    assert names.known(HERE, ["ws-alice0001", *desks(1)]) == desks(1)
+    assert names.known(HERE, ["ws-alice0001", *desks(1)], EVER) == desks(1)
 
 
 # the table in trouble
@@ -222,7 +222,7 @@ def test_an_item_that_says_nothing_is_nobody(names: DynamoNames, table: Table, f
 def test_what_the_table_leaves_over_is_asked_for_again(names: DynamoNames, table: Table, clock: FakeClock) -> None:
     table.stingy = True
     names.remember(HERE, desks(4))
-    assert names.known(HERE, list(desks(4))) == desks(4)
+    assert names.known(HERE, list(desks(4)), EVER) == desks(4)
     assert table.calls == [(name, size) for name in ("batch_write_item", "batch_get_item") for size in (4, 3, 2, 1)]
     assert clock.slept == [0.05, 0.2, 0.8] * 2
 
@@ -232,10 +232,29 @@ def test_a_table_without_room_is_asked_again_for_a_second_and_no_longer(
 ) -> None:
     names.remember(HERE, desks(1))
     table.trouble = [error("ThrottlingException"), error("ProvisionedThroughputExceededException")]
-    assert names.known(HERE, list(desks(1))) == desks(1)
+    assert names.known(HERE, list(desks(1)), EVER) == desks(1)
     table.trouble = [error("ThrottlingException")] * 4
-    assert names.known(HERE, list(desks(1))) == {}
+    assert names.known(HERE, list(desks(1)), EVER) == {}
     assert sum(clock.slept) < 2
+
+
+def test_a_table_that_takes_one_thing_at_a_time_holds_nobody_up(
+    names: DynamoNames, table: Table, clock: FakeClock
+) -> None:
+    people = desks(300)
+    names.remember(HERE, people)
+    table.stingy = True
+    assert len(names.known(HERE, list(people), EVER)) == 4
+    names.remember(HERE, people)
+    assert sum(clock.slept) < 2
+
+
+def test_nothing_more_is_read_when_the_time_is_over(names: DynamoNames, table: Table) -> None:
+    people = desks(300)
+    names.remember(HERE, people)
+    table.calls.clear()
+    assert len(names.known(HERE, list(people), START)) == 100
+    assert table.calls == [("batch_get_item", 100)]
 
 
 TROUBLES = {
@@ -259,7 +278,7 @@ def test_a_table_in_trouble_knows_nobody_is_left_alone_for_a_while_and_comes_bac
     names.remember(HERE, desks(300))
     table.calls.clear()
     table.trouble = list(trouble)
-    assert names.known(HERE, list(desks(300))) == {}
+    assert names.known(HERE, list(desks(300)), EVER) == {}
     names.remember(HERE, desks(300))
     assert names.swept(HERE) is None
     names.sweep(HERE, Swept())
@@ -270,7 +289,7 @@ def test_a_table_in_trouble_knows_nobody_is_left_alone_for_a_while_and_comes_bac
     assert "user" not in str(line.__dict__["fields"])
     assert "alice" not in line.getMessage() + str(line.__dict__)
     clock.advance(10)
-    assert names.known(HERE, list(desks(300))) == desks(300)
+    assert names.known(HERE, list(desks(300)), EVER) == desks(300)
 
 
 # one pace
