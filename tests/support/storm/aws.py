@@ -23,7 +23,7 @@ class Directory:
         self.throttled = 0
 
     def describe_workspaces(self, *, WorkspaceIds: Sequence[str]) -> dict[str, Any]:  # noqa: N803 - boto3's own names
-        self._clock.sleep(DESCRIBE_SECONDS)
+        self._clock.dawdle(DESCRIBE_SECONDS)
         self.calls += 1
         if not self._second.has_room():
             self.throttled += 1

@@ -2,7 +2,7 @@
 
 from array import array
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from bot.senders import sender_class
 from bot.senders.base import Sender, Tools, Verdict
 from tests.support.providers import Answer, Provider, Request
 from tests.support.storm import people
+from tests.support.storm.clock import SimClock
 
 LATENCY = 0.3
 """Seconds from a post to its answer."""
@@ -120,12 +121,11 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class FarSettings:
-    """A sender of the registry and its settings, `seconds` away."""
+    """A sender of the registry and its settings, a while away."""
 
     type: str
     settings: Any
-    clock: Clock
-    seconds: Callable[[], float] = lambda: LATENCY
+    clock: SimClock
 
 
 class FarSender:
@@ -138,12 +138,11 @@ class FarSender:
     def __init__(self, settings: FarSettings, tools: Tools) -> None:
         self._near: Sender = sender_class(settings.type)(settings.settings, tools)
         self._clock = settings.clock
-        self._seconds = settings.seconds
 
     def send(self, payload: Mapping[str, Any], *, timeout: float) -> Verdict:
-        self._clock.sleep(self._seconds() / 2)
+        self._clock.dawdle(LATENCY / 2)
         verdict = self._near.send(payload, timeout=timeout)
-        self._clock.sleep(self._seconds() / 2)
+        self._clock.dawdle(LATENCY / 2)
         return verdict
 
     def refresh(self) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from random import Random
 from threading import Semaphore, Thread, current_thread
 from typing import Any, TypeVar
 
@@ -45,6 +46,7 @@ class SimClock:
         self._paused: set[_Worker] = set()
         self._awake: _Worker | None = None
         self._back = Semaphore(0)
+        self._chance = Random(1)
         self._ended = False
         self._trouble: BaseException | None = None
 
@@ -52,10 +54,16 @@ class SimClock:
         return self._now
 
     def sleep(self, seconds: float) -> None:
+        if self._awake is None:
+            return  # what is done before the first of them works takes no time
         worker = self._worker()
         if seconds > 0:
             heappush(self._asleep, (self._now + seconds, next(self._number), worker))
             self._pause(worker)
+
+    def dawdle(self, seconds: float) -> None:
+        """Sleep for about `seconds`, as everything does that goes over a network."""
+        self.sleep(seconds * self._chance.uniform(0.5, 1.5))
 
     def start(self, work: Callable[[], Any], process: Process) -> None:
         """Let somebody work from now on."""

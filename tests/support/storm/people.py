@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-DIRECTORY = "d-9067000001"
+ACCOUNT, REGION = "123456789012", "eu-west-1"
 PLATFORMS = ("Windows", "OSX", "Web", "Linux", "iOS")
 AWS_DELAY = 9.0
 """Seconds between a login and its event: AWS's own samples have 6 to 22."""
@@ -26,7 +26,7 @@ def number_of(workspace_id: str) -> int:
     return int(workspace_id.removeprefix("ws-"))
 
 
-def event(number: int, emitted_at: float, directory: str = DIRECTORY) -> str:
+def event(number: int, emitted_at: float, directory: str) -> str:
     """The login of person `number`, as EventBridge puts it on a queue."""
     emitted = datetime.fromtimestamp(emitted_at, UTC)
     return json.dumps(
@@ -35,9 +35,9 @@ def event(number: int, emitted_at: float, directory: str = DIRECTORY) -> str:
             "id": f"4f2a6c1e-9a53-4f0b-8d7e-{number:012}",
             "detail-type": "WorkSpaces Access",
             "source": "aws.workspaces",
-            "account": "123456789012",
+            "account": ACCOUNT,
             "time": f"{emitted:%Y-%m-%dT%H:%M:%SZ}",
-            "region": "eu-west-1",
+            "region": REGION,
             "resources": [],
             "detail": {
                 "clientIpAddress": f"198.51.100.{number % 250 + 1}",

@@ -31,6 +31,8 @@ class Queue:
         self._waiting = [(message.sent_at, next(self._number), message) for message in messages]
         heapify(self._waiting)
         self._deleted: set[int] = set()
+        self.received = 0
+        """Records that were handed out, again and again."""
 
     @property
     def next_visible(self) -> float | None:
@@ -53,14 +55,10 @@ class Queue:
             heappop(self._waiting)
         for message in again:
             heappush(self._waiting, (self._clock.now() + VISIBILITY, next(self._number), message))
+        self.received += len(records)
         return records
 
     def delete(self, message_ids: Iterable[str]) -> None:
         self._deleted.update(map(int, message_ids))
         while self._waiting and self._waiting[0][2].id in self._deleted:
             heappop(self._waiting)
-
-    @property
-    def done(self) -> bool:
-        """Whether no record will ever come again."""
-        return all(message.id in self._deleted for _, _, message in self._waiting)

@@ -13,21 +13,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+from bot.aws import Aws
+from bot.clock import Clock
 from bot.config import Config, Destination, load
-from bot.events import Login
+from bot.events import Login, Person
 from bot.handler import Bot, answer
+from bot.names import DynamoNames
+from bot.outbox.base import Outbox
+from bot.outbox.dynamodb import DynamoOutbox
 from bot.outbox.sqlite import SqliteOutbox
 from bot.pipeline import Pipeline
 from bot.refusals import Refusals
 from bot.secrets import Secrets
 from bot.senders.base import Tools
-from bot.users import People, WorkSpacesPeople
+from bot.users import WorkSpacesPeople
 from tests.support.storm import people
 from tests.support.storm.aws import Directory, Parameters, SimAws, Topics
 from tests.support.storm.channels import FarSettings, Notes, SlackChannel, TeamsChannel, Topic
 from tests.support.storm.clock import Process, SimClock
 from tests.support.storm.queue import BATCH, Message, Queue
-from tests.support.storm.store import FarOutbox
+from tests.support.storm.table import Table
 
 CALL_SECONDS = 60.0
 COLD_START = 0.8
@@ -42,7 +47,12 @@ AFTERMATH = 420.0
 GIVE_IT_UP = 4 * 3600.0
 """Seconds after which a world ends whatever is missing."""
 
+STORES: dict[str, Callable[[Path, Aws, Clock], Outbox]] = {
+    "sqlite": lambda folder, aws, clock: SqliteOutbox(folder / "outbox.sqlite", clock),
+    "dynamodb": lambda folder, aws, clock: DynamoOutbox(TABLE, aws, clock),
+}
 PROVIDERS = {"slack": SlackChannel, "teams": TeamsChannel}
+TABLE = "login-bot"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:"
 
 
@@ -90,32 +100,38 @@ class Context:
         return int((self.ends - self.clock.now()) * 1000)
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Copy:
     """One container: a process with its own bot, which takes one call at a time."""
 
     bot: Bot
     process: Process
-    outbox: FarOutbox
 
 
-class TimedPeople:
-    """People, and the longest that anybody was waited for."""
+class TimedPeople(WorkSpacesPeople):
+    """Notes how long names were waited for."""
 
-    def __init__(self, people: People, clock: SimClock) -> None:
-        self._people = people
-        self._clock = clock
-        self.longest = 0.0
+    def __init__(self, world: "World") -> None:
+        super().__init__(world.aws, world.clock, DynamoNames(TABLE, world.aws, world.clock))
+        self._world = world
 
     def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
-        began = self._clock.now()
-        named = self._people.name(logins, until=until)
-        self.longest = max(self.longest, self._clock.now() - began)
+        began = self._world.clock.now()
+        named = super().name(logins, until=until)
+        waited = self._world.clock.now() - began
+        self._world.longest_wait_for_a_name = max(self._world.longest_wait_for_a_name, waited)
         return named
 
 
 class World:
-    def __init__(self, storm: Storm, folder: Path, *, table_is_down: Callable[[float], bool] = lambda _: False) -> None:
+    def __init__(
+        self,
+        storm: Storm,
+        folder: Path,
+        *,
+        store: str = "dynamodb",
+        table_is_down: Callable[[float], bool] = lambda _: False,
+    ) -> None:
         self.storm = storm
         self.clock = SimClock()
         self.start = self.clock.now()
@@ -126,10 +142,11 @@ class World:
         self.topics: dict[str, Topic] = {}
         for name in storm.channels:
             self._build(name)
-        self.copies: list[Copy] = []
-        self.calls = self.died = 0
+        self.table: Any = Table(self.clock, lambda: table_is_down(self.clock.now() - self.start))
+        self.copies = self.calls = self.died = 0
+        self.longest_wait_for_a_name = 0.0
         self._folder = folder
-        self._table_is_down = lambda: table_is_down(self.clock.now() - self.start)
+        self._store = STORES[store]
         self._idle: list[Copy] = []
         self._busy: list[Copy] = []
         self._world = Process("the world")
@@ -141,8 +158,12 @@ class World:
             self._open.enter_context(provider)
         urls = {f"/storm/{name}": provider.url for name, provider in self.providers.items()}
         topics = Topics({TOPIC + name: topic for name, topic in self.topics.items()})
-        self.aws = SimAws(workspaces=self.directory, ssm=Parameters(urls), sns=topics)
+        self.aws = SimAws(workspaces=self.directory, ssm=Parameters(urls), sns=topics, dynamodb=self.table)
         self.config = self._config()
+        if self.storm.known:
+            everybody = {people.desk(number): Person(name=people.user(number)) for number in range(self.storm.logins)}
+            DynamoNames(TABLE, self.aws, self.clock).remember((people.ACCOUNT, people.REGION), everybody)
+        self.table.calls.clear()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -151,14 +172,6 @@ class World:
     @property
     def channels(self) -> dict[str, Notes]:
         return {name: each.notes for name, each in (self.providers | self.topics).items()}
-
-    @property
-    def table_calls(self) -> int:
-        return sum(copy.outbox.calls for copy in self.copies)
-
-    @property
-    def longest_wait_for_a_name(self) -> float:
-        return max(copy.people.longest for copy in self.copies)
 
     def expected(self, channel: str) -> range:
         """The logins that `channel` must hear of."""
@@ -238,21 +251,16 @@ class World:
         return said[0]
 
     def _made(self) -> Copy:
-        aws = self.aws
-        outbox = FarOutbox(SqliteOutbox(self._folder / "outbox.sqlite", self.clock), self.clock, self._table_is_down)
-        people = TimedPeople(WorkSpacesPeople(aws, self.clock), self.clock)
+        self.copies += 1
         pipeline = Pipeline(
             config=self.config,
-            people=people,
-            outbox=outbox,
+            people=TimedPeople(self),
+            outbox=self._store(self._folder, self.aws, self.clock),
             clock=self.clock,
-            tools=Tools(Secrets(aws, self.clock), aws, self.config.trusted_hosts),
+            tools=Tools(Secrets(self.aws, self.clock), self.aws, self.config.trusted_hosts),
             side_by_side=self.clock.side_by_side,
         )
-        copy = Copy(Bot(pipeline, Refusals(aws, self.clock), self.clock), Process(f"copy {len(self.copies)}"), outbox)
-        copy.people = people
-        self.copies.append(copy)
-        return copy
+        return Copy(Bot(pipeline, Refusals(self.aws, self.clock), self.clock), Process(f"copy {self.copies}"))
 
     def _body(self, message: Message) -> str:
         directory = f"d-906700000{self.storm.directory(message.login):02}"
