@@ -218,7 +218,7 @@ def _fallback_row(row: Row, fallback: Destination, reason: str, now: float) -> R
     """A login that was given up, as its fallback hears of it: apart from what the fallback hears of it anyway."""
     try:
         login = replace(Login.from_json(row.login), given_up_by=row.destination, given_up_why=reason).to_json()
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         login = row.login  # what could not be read is why it was given up; it is passed on as it is
     return Row(
         destination=fallback.name,

@@ -14,6 +14,9 @@ MOST_ROWS = 400
 """Logins looked at for one card: more than the channel with the most room takes."""
 
 
+ALMOST_FULL = 0.97
+"""How full a card is meant to be: rows differ, and a card that is drawn twice costs twice."""
+
 UNKNOWN_REST = 60.0
 """Seconds until logins are looked at again whose destination the routing file does not name. They go on waiting:
 another copy of the bot may run on another file (a deployment under way, an operator's own)."""
@@ -33,12 +36,12 @@ class Drawn:
 
 
 class Drawing:
-    """Draws turns. Formatters are made once and kept; how many rows a card held is the next one's first guess."""
+    """Draws turns. Formatters are made once and kept; how many rows fit a card is learned from the last one."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
         self._formatters: dict[str, Formatter] = {}
-        self._held: dict[str, int] = {}
+        self._room: dict[str, int] = {}
 
     def draw(self, turn: Turn, *, now: float, most: int = MOST_ROWS) -> Drawn:
         """The next card of the turn's rows, with no more than `most` of them. Never raises.
@@ -60,8 +63,7 @@ class Drawing:
     def _draw_most(self, destination: Destination, rows: Sequence[Row], most: int) -> Drawn:
         """One row when few wait; else as many as the channel takes, found in two or three draws."""
         count = min(len(rows), most) if len(rows) > destination.digest.over else 1
-        if guess := self._held.get(destination.name):
-            count = min(count, guess + guess // 8)
+        count = min(count, self._room.get(destination.name, count))
         while True:
             drawn, fewer = self._draw(destination, rows[:count])
             if not fewer:
@@ -75,10 +77,10 @@ class Drawing:
         except Exception as error:  # noqa: BLE001 - a formatter may be anybody's; its text may hold the login
             reason = f"formatter {destination.formatter!r} failed with {type(error).__name__}"
             return Drawn(tuple(rows), verdict=Verdict.dead(reason, "payload")), len(rows) // 2
-        if weight.fits or len(rows) == 1:
-            return Drawn(tuple(rows), payload), 0
-        fewer = max(1, min(len(rows) - 1, len(rows) * weight.limit // weight.used))
-        self._held[destination.name] = fewer
+        room = max(1, int(len(rows) * weight.limit / max(weight.used, 1) * ALMOST_FULL))
+        if len(rows) > 1:
+            self._room[destination.name] = room
+        fewer = 0 if weight.fits else min(len(rows) - 1, room)
         return Drawn(tuple(rows), payload), fewer
 
     def _weighed(self, destination: Destination, rows: Sequence[Row]) -> tuple[Payload, Weight]:

@@ -7,7 +7,7 @@ Plain dataclasses and no pydantic: this module is on the way of every cold start
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -101,7 +101,7 @@ class Login:
 
     def to_json(self) -> str:
         """One line of JSON that `from_json` reads back."""
-        return json.dumps(asdict(self), default=_plain, ensure_ascii=False, separators=(",", ":"))
+        return json.dumps(self, default=_plain, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -204,9 +204,11 @@ def _shown(value: object) -> str:
     return "missing" if value is None else repr(str(value)[:60])
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
+    if isinstance(value, (Login, Person)):  # many times cheaper than `asdict`, which copies all that it meets
+        return {name: getattr(value, name) for name in value.__slots__}
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
