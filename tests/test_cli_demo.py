@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ from bot.outbox.sqlite import SqliteOutbox
 from tests.support.cli import ROOT, invoke, spawn, write
 from tests.support.clock import START
 from tests.support.providers import Answer, Provider
+
+
+@pytest.fixture
+def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slack without its second between two posts, for tests of something else."""
+    monkeypatch.setattr("bot.config.destinations.PACES", {})
 
 
 def demo(folder: Path, *more: object, **environment: str) -> Any:
@@ -37,6 +44,7 @@ def test_the_cards_of_every_channel_appear_with_who_hears_and_why(tmp_path: Path
     assert "山田太郎 がログインしました（Finance）" in result.stdout
     assert "Nothing is posted anywhere" in result.stdout
     assert "8 cards, 0 already said" in result.stdout
+    assert "Run it once more: nothing is said twice.\n" in result.stdout
     assert "\x1b" not in result.output
 
 
@@ -117,6 +125,58 @@ def test_a_channel_that_refuses_is_said_and_ends_with_1(tmp_path: Path) -> None:
     assert len(re.findall(r"^given up +env:SLACK_WEBHOOK_URL .*no_service", result.stdout, re.MULTILINE)) == 5
 
 
+@pytest.mark.usefixtures("unpaced")
+def test_what_was_given_up_is_posted_by_the_next_run_and_never_called_said(tmp_path: Path) -> None:
+    with Provider.slack() as slack:
+        channel = {"SLACK_WEBHOOK_URL": slack.url, "TRUSTED_HOSTS": slack.host}
+        slack.always(Answer(404, "no_service"))
+        failed = demo(tmp_path, "--routes", quick(tmp_path), **channel)
+        slack.always(Answer(200, "ok"))
+        before = len(slack.posts)
+        mended = demo(tmp_path, "--routes", quick(tmp_path), **channel)
+        assert len(slack.posts) == before + 5
+    assert "said twice" not in failed.stdout
+    assert "What was given up is tried again by the next run.\n" in failed.stdout
+    assert mended.exit_code == 0
+    assert "5 cards that an earlier demo gave up: tried again.\n" in mended.stdout
+    assert "  1 of them already known\n" in mended.stdout
+    assert "5 cards, 5 already known\n" in mended.stdout
+
+
+@pytest.mark.usefixtures("unpaced")
+def test_a_wrong_url_is_mended_by_setting_another(tmp_path: Path) -> None:
+    wrong = demo(tmp_path, "--routes", quick(tmp_path), SLACK_WEBHOOK_URL="hello")
+    with Provider.slack() as slack:
+        mended = demo(tmp_path, "--routes", quick(tmp_path), SLACK_WEBHOOK_URL=slack.url, TRUSTED_HOSTS=slack.host)
+        assert len(slack.posts) == 5
+    assert (wrong.exit_code, mended.exit_code) == (1, 0)
+
+
+def test_a_channel_that_stays_away_ends_the_demo_and_its_cards_wait_for_the_next(tmp_path: Path) -> None:
+    with Provider.slack() as slack:
+        slack.always(Answer(429, headers={"Retry-After": "600"}))
+        result = demo(tmp_path, "--routes", quick(tmp_path), SLACK_WEBHOOK_URL=slack.url, TRUSTED_HOSTS=slack.host)
+    assert result.exit_code == 1
+    assert "5 cards not taken yet: the next run tries again.\n" in result.stdout
+    assert "said twice" not in result.stdout
+    without = demo(tmp_path, "--routes", quick(tmp_path))
+    assert "5 cards not taken yet" in without.stdout, "a channel that is not there any more is not waited for"
+
+
+def test_the_last_line_can_be_typed_as_it_is(tmp_path: Path) -> None:
+    inside = demo(tmp_path, "--routes", quick(tmp_path)).stdout.splitlines()[-1]
+    outside = spawn("demo", "--routes", quick(tmp_path), cwd=tmp_path).stdout.splitlines()[-1]
+    assert inside.endswith(" -m bot --help")
+    assert outside == f"Who hears of what: routes.example.yml. Everything else: {sys.executable} -m bot --help"
+
+
+def test_an_interpreter_below_this_folder_is_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("bot.cli.demo.sys.executable", str(tmp_path / ".venv" / "bin" / "python"))
+    assert demo(tmp_path, "--routes", quick(tmp_path)).stdout.endswith(f": {Path('.venv/bin/python')} -m bot --help\n")
+
+
+@pytest.mark.usefixtures("unpaced")
 def test_a_channel_that_is_busy_for_a_moment_is_waited_for(tmp_path: Path) -> None:
     with Provider.slack() as slack:
         slack.script(Answer(429, headers={"Retry-After": "1"}))
@@ -135,8 +195,7 @@ def test_a_loopback_url_that_nobody_trusts_is_never_posted_to(tmp_path: Path) ->
 def test_a_topic_that_is_none_is_a_mistake_before_anything_is_said(tmp_path: Path) -> None:
     result = demo(tmp_path, SNS_TOPIC_ARN="logins")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr.startswith("error: the environment: ")
-    assert "topic" in result.stderr
+    assert result.stderr.startswith("error: SNS_TOPIC_ARN: topic_arn must be like arn:aws:sns:")
 
 
 def test_the_samples_are_marked_made_up_and_different() -> None:

@@ -1,6 +1,7 @@
 """The main job in one minute: sample logins go through the whole pipeline, and the cards appear in this terminal."""
 
 import os
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from bot.cli.reading import read_one
 from bot.cli.running import already, say_told, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
 from bot.cli.wiring import Bot, wire
-from bot.config import Config, ConfigError, Destination, Digest, load
+from bot.config import Config, Destination, Digest, load
 from bot.config.destinations import destination
 from bot.config.keys import DestinationKeys
 from bot.config.mistakes import Mistakes
@@ -45,6 +46,14 @@ EACH_ALONE = Digest(over=1000)
 
 TAKE_SECONDS = 30.0
 TELL_SECONDS = 15.0
+
+PATIENCE = 20.0
+PATIENCE_WITH_LEFTOVERS = 40.0
+"""Seconds that a demo waits for a channel's next try, which comes after 1, 2, 4, 8, 16, 32 … of them. What one demo
+left at the sixth, the next one waits for."""
+
+Known = tuple[str, str]
+"""A destination and the id of an event."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +88,52 @@ def demo(
     bot = wire(config, state=state, users=str(SAMPLES / "users.csv"), on_told=told.append)
     _say_what_this_is(routes, real)
     before = already(bot)
-    known = sum(_show(bot, raw, before) for raw in samples())
+    longest = PATIENCE if _waiting(bot) == 0 else PATIENCE_WITH_LEFTOVERS
+    again = _try_again(bot, config)
+    known = sum(_show(bot, raw, before, again) for raw in samples())
     with stopping() as stop:
-        see_through(bot, stop)
+        see_through(bot, stop, longest=longest)
     _sum_up(told, f"{known:,} {before}", real=real)
-    say(f"Nothing is said twice. To start over: rm {state}*" if known else "Now once more: nothing is said twice.")
-    say(f"Who hears of what: {ROUTES.name}. Everything else: python -m bot --help")
+    failed = _say_what_is_next(bot, told, known, state)
+    say(f"Who hears of what: {ROUTES.name}. Everything else: {_python()} -m bot --help")
     if stop.is_set():
         raise typer.Exit(130)
-    if any(each.verdict.outcome is Outcome.DEAD for each in told):
+    if failed:
         raise typer.Exit(1)
+
+
+def _waiting(bot: Bot) -> int:
+    return sum(row.waiting for row in bot.outbox.status())
+
+
+def _try_again(bot: Bot, config: Config) -> set[Known]:
+    """Let wait again what an earlier demo gave up: whoever runs it once more has mended the channel meanwhile."""
+    letters = [letter for letter in bot.outbox.dead_letters() if letter.destination in config.destinations]
+    for letter in letters:
+        bot.outbox.replay([letter], to=None, group=config.destinations[letter.destination].pace.group)
+    if letters:
+        say(f"{count(len(letters), 'card')} that an earlier demo gave up: tried again.")
+    return {(letter.destination, letter.event_id) for letter in letters}
+
+
+def _say_what_is_next(bot: Bot, told: Sequence[Told], known: int, state: str) -> bool:
+    """What to do now; whether anything was not said."""
+    waiting = _waiting(bot)
+    given_up = any(each.verdict.outcome is Outcome.DEAD for each in told)
+    if waiting:
+        say(f"{count(waiting, 'card')} not taken yet: the next run tries again.")
+    if given_up:
+        say("What was given up is tried again by the next run.")
+    if not waiting and not given_up:
+        over = f"Nothing is said twice. To start over: rm {state}*"
+        say(over if known else "Run it once more: nothing is said twice.")
+    return given_up or waiting > 0
+
+
+def _python() -> str:
+    """The interpreter as it is called from here."""
+    python = Path(sys.executable)
+    return str(python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python)
 
 
 def _say_what_this_is(routes: str, real: Collection[str]) -> None:
@@ -134,19 +179,20 @@ def _in_the_terminal(destination: Destination) -> Destination:
 
 
 def _real_destinations() -> dict[str, Destination]:
-    """Those that the environment names. Raises ConfigError."""
-    mistakes = Mistakes()
+    """Those that the environment names. Raises Mistake."""
     found = {}
     for variable, keys in REAL.items():
         if value := os.environ.get(variable):
+            mistakes = Mistakes()
             own = {"topic_arn": value} if variable == "SNS_TOPIC_ARN" else {}
-            found[variable] = destination(f"env:{variable}", DestinationKeys.model_validate(keys | own), mistakes)
-    if mistakes:
-        raise ConfigError("the environment", mistakes.in_order())
-    return {each.name: replace(each, digest=EACH_ALONE) for each in found.values() if each is not None}
+            made = destination(f"env:{variable}", DestinationKeys.model_validate(keys | own), mistakes)
+            if made is None or mistakes:  # a variable has no lines
+                raise Mistake(f"{variable}: {'; '.join(each.removeprefix('line 1: ') for each in mistakes.in_order())}")
+            found[made.name] = replace(made, digest=EACH_ALONE)
+    return found
 
 
-def _show(bot: Bot, raw: Any, before: str) -> int:
+def _show(bot: Bot, raw: Any, before: str, again: Collection[Known]) -> int:
     """One login: who it is, who hears of it and why, then the cards. How many destinations knew of it `before`."""
     now = bot.clock.now()
     intake = bot.pipeline.take_in([as_if_now(raw, now)], until=now + TAKE_SECONDS)
@@ -156,9 +202,10 @@ def _show(bot: Bot, raw: Any, before: str) -> int:
     say()
     say(Text("● ", style="bold green" if intake.new else "dim"), harmless(words.brief(taken.login), "bold"))
     _say_who_hears(taken.decision)
-    known = intake.rows - intake.new
+    tried_again = sum((name, taken.login.event_id) in again for name in taken.decision.why)
+    known = intake.rows - intake.new - tried_again
     if known:
-        say(Text(f"  {known:,} of them {before}" if intake.new else f"  {before}", style="dim"))
+        say(Text(f"  {before}" if known == intake.rows else f"  {known:,} of them {before}", style="dim"))
     bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
     return known
 

@@ -261,11 +261,11 @@ class Patience:
             note("logins are due and none can be told; LOG_LEVEL=INFO says why, Ctrl-C stops")
 
 
-def see_through(bot: Bot, stop: Event) -> None:
-    """Wait for all that is due later, and tell it; until nothing waits, or `stop`."""
+def see_through(bot: Bot, stop: Event, *, longest: float) -> None:
+    """Wait for what is due within `longest` seconds, and tell it; until nothing is, or `stop`."""
     patience = Patience(bot, stop)
     told: list[Told] = []
-    while not stop.is_set() and patience.wait(told):
+    while not stop.is_set() and (bot.outbox.next_due() or 0.0) <= bot.clock.now() + longest and patience.wait(told):
         told = bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
 
 
