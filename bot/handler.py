@@ -112,12 +112,8 @@ def answer(bot: Bot, event: Any, context: Any) -> dict[str, Any]:
     """What `handle` does, for a bot that is made already."""
     until = _until(bot.clock, context)
     if isinstance(event, dict) and isinstance(event.get("Records"), list):
-        said = _take_batch(bot, event["Records"], until)
-        until = min(until, bot.clock.now() + BATCH_TELLS_SECONDS)
-    elif _is_clock(event):
-        said = {}
-    else:
-        said = _take_event(bot, event, until)
+        return _take_batch(bot, event["Records"], until)
+    said = {} if _is_clock(event) else _take_event(bot, event, until)
     bot.pipeline.tell(until=until)
     if _is_clock(event):
         _sweep(bot, event, until)
@@ -155,6 +151,8 @@ def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
     failed = [refusal.record_id for refusal in bot.refusals.put(refused, until=until)]
     if intake.unkept:
         failed += [_message_id(record) for record, taken in looked_at if not taken.refused]
+    else:
+        bot.pipeline.tell(until=min(until, bot.clock.now() + BATCH_TELLS_SECONDS))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
