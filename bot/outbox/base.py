@@ -57,7 +57,7 @@ class Turn:
     """What a group has to do. `rows` are of one destination, oldest first; empty when there is nothing to begin now.
 
     `not_before` is the earliest time of the next begin: the pace, a Retry-After, another caller's lease, or when the
-    first row is ready.
+    first row is ready; infinity when nothing waits.
     `died` says that `rows` are those of a card that was begun and never settled. `posted` are the times of the group's
     latest posts, as far as its pace looks back.
     """

@@ -7,6 +7,7 @@ transaction on an SSD): what was kept outlives a power cut, not only the process
 """
 
 import json
+import math
 import os
 import sqlite3
 import weakref
@@ -270,7 +271,7 @@ class SqliteOutbox:
         with self._reading() as database:
             state = database.execute("SELECT * FROM pace_groups WHERE name = ?", (group,)).fetchone()
             if state is None:
-                return Turn(group=group, seq=0, rows=())
+                return Turn(group=group, seq=0, rows=(), not_before=math.inf)
             seq, not_before, posted = state["seq"], state["not_before"], tuple(json.loads(state["posted"]))
             if state["lease_until"] is not None:
                 if self._clock.now() < state["lease_until"]:
@@ -282,7 +283,7 @@ class SqliteOutbox:
                 rows = _rows(database.execute(NEXT_ROWS, facts | {"destination": chosen["name"]}))
                 return Turn(group=group, seq=seq, rows=rows, not_before=not_before, posted=posted)
             ready = database.execute(NEXT_READY, (group,)).fetchone()
-            not_before = max(not_before, ready["ready_at"]) if ready else not_before
+            not_before = max(not_before, ready["ready_at"]) if ready else math.inf
             return Turn(group=group, seq=seq, rows=(), not_before=not_before, posted=posted)
 
     def begin(self, turn: Turn, rows: Sequence[Row], lease: float, pace: Pace) -> Card | None:
