@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 
 import pytest
 
-from bot.aws import Aws
 from bot.outbox.base import SAID_KEPT_SECONDS, Card, Row, Turn
+from bot.pace import Pace
 from bot.senders.base import Verdict
 from tests.support.clock import START, FakeClock
 from tests.support.outbox_stores import FREE, STORES, Store, make_row
@@ -31,8 +32,7 @@ def clock() -> FakeClock:
 @pytest.fixture(params=STORES)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Open:
     """Opens the same outbox again and again, as a second copy of the bot or a restarted one does."""
-    aws = request.getfixturevalue("aws").clients if request.param == "dynamodb" else Aws()
-    return lambda: STORES[request.param](tmp_path, clock, aws)
+    return lambda: STORES[request.param](tmp_path, clock)
 
 
 @pytest.fixture
@@ -419,3 +419,137 @@ def test_a_clock_that_goes_back_loses_and_repeats_nothing(store: Store, clock: F
     assert store.settle(card, VERDICTS["sent"], 0.0)
     assert store.keep([make_row(1)]) == 0
     assert ids(begin(store).rows) == ["event-2"]
+
+
+# what waits for its time
+
+
+def test_what_was_not_taken_is_on_no_card_before_its_time_and_others_go_on(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    card = begin(store, limit=1)
+    store.settle(card, VERDICTS["unsure"], 0.0, ready_at=clock.now() + 10)
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-2"]
+    store.settle(begin(store), VERDICTS["sent"], 0.0)
+    turn = store.waiting(GROUP, 10)
+    assert (turn.rows, turn.not_before) == ((), clock.now() + 10)
+    assert (store.due(clock.now() + 9), store.next_due()) == ([], clock.now() + 10)
+    clock.advance(10)
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-1"]
+
+
+def test_where_nothing_waits_there_is_nothing_to_wait_for(store: Store) -> None:
+    assert store.waiting("never heard of", 10).not_before == inf
+    store.keep([make_row(1)])
+    tell(store, VERDICTS["sent"])
+    assert store.waiting(GROUP, 10).not_before == inf
+
+
+def test_what_was_tried_in_vain_queues_up_behind_what_came_meanwhile(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    tell(store, VERDICTS["again"])
+    store.keep([make_row(2, kept_at=clock.now() - 1)])
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-2", "event-1"]
+
+
+def test_what_was_not_sent_counts_as_no_try(store: Store) -> None:
+    store.keep([make_row(1), make_row(2)])
+    store.settle(begin(store, limit=1), VERDICTS["again"], 0.0, tried=False)
+    rows = {row.event_id: row for row in store.waiting(GROUP, 10).rows}
+    assert (rows["event-1"].tries, rows["event-1"].first_try) == (0, None)
+    assert rows["event-1"].last_reason == "429 from the provider"
+    store.settle(begin(store), VERDICTS["dead"], 0.0, tried=False)
+    assert {(letter.tries, letter.first_try, letter.last_try) for letter in store.dead_letters()} == {(0, None, None)}
+
+
+# pace
+
+PACE = Pace(messages=2, per=60.0, gap=5.0, group=GROUP)
+
+
+def test_a_pace_is_held_from_the_beginning_of_a_card_even_if_its_caller_dies(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    turn = store.waiting(GROUP, 1)
+    assert store.begin(turn, turn.rows, 1.0, PACE) is not None
+    clock.advance(2)
+    turn = store.waiting(GROUP, 1)
+    assert (turn.died, turn.not_before) == (True, clock.now() + 3)
+    assert store.begin(turn, turn.rows, LEASE, PACE) is None
+
+
+def test_a_pace_counts_from_the_answer(store: Store, clock: FakeClock) -> None:
+    """Whenever the provider took the card, it was before it answered: so no window ever holds more than it may."""
+    store.keep([make_row(number) for number in range(5)])
+    for number in range(2):
+        turn = store.waiting(GROUP, 1)
+        clock.advance(max(0.0, turn.not_before - clock.now()))
+        card = store.begin(turn, turn.rows, LEASE, PACE)
+        assert card is not None
+        clock.advance(3)
+        assert store.settle(card, VERDICTS["sent"], 0.0)
+        expected = clock.now() + 5 if number == 0 else clock.now() - 8 + 60
+        assert store.waiting(GROUP, 1).not_before == expected
+
+
+def test_a_retry_after_beats_a_shorter_pace(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    turn = store.waiting(GROUP, 1)
+    card = store.begin(turn, turn.rows, LEASE, PACE)
+    assert card is not None
+    store.settle(card, VERDICTS["again"], clock.now() + 30)
+    assert store.waiting(GROUP, 1).not_before == clock.now() + 30
+
+
+# what operators turn
+
+
+def test_a_held_destination_is_passed_over_and_its_group_goes_on(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2, destination="audit")])
+    store.hold("ops", GROUP)
+    assert [row.destination for row in store.waiting(GROUP, 10).rows] == ["audit"]
+    store.settle(begin(store), VERDICTS["sent"], 0.0)
+    assert (store.due(clock.now()), store.next_due(), store.waiting(GROUP, 10).rows) == ([], None, ())
+    assert {status.destination: status.held for status in store.status()} == {"audit": False, "ops": True}
+    store.release("ops", GROUP)
+    store.release("ops", GROUP)
+    assert store.due(clock.now()) == [GROUP]
+
+
+def test_a_destination_can_be_held_before_it_ever_had_a_login(store: Store, clock: FakeClock) -> None:
+    store.hold("ops", GROUP)
+    store.keep([make_row(1)])
+    assert store.due(clock.now()) == []
+
+
+def test_a_card_that_died_begun_is_told_again_although_its_destination_is_held_now(
+    store: Store, clock: FakeClock
+) -> None:
+    store.keep([make_row(1), make_row(2)])
+    begin(store, limit=1)
+    store.hold("ops", GROUP)
+    clock.advance(LEASE)
+    assert store.due(clock.now()) == [GROUP]
+    turn = store.waiting(GROUP, 10)
+    assert (ids(turn.rows), turn.died) == (["event-1"], True)
+
+
+def test_a_replayed_login_waits_again_with_its_doubts_and_no_tries(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    store.settle(begin(store, limit=1), VERDICTS["unsure"], 0.0)
+    tell(store, VERDICTS["dead"])
+    letters = list(store.dead_letters())
+    assert store.replay(letters, to=None, group=GROUP) == 2
+    assert list(store.dead_letters()) == []
+    rows = {row.event_id: row for row in store.waiting(GROUP, 10).rows}
+    assert {row.tries for row in rows.values()} == {0}
+    assert (rows["event-1"].doubts, rows["event-2"].doubts) == (1, 0)
+    assert {row.kept_at for row in rows.values()} == {clock.now()}
+    assert store.replay(letters, to=None, group=GROUP) == 0, "a replay that is repeated changes nothing"
+
+
+def test_a_login_replayed_elsewhere_is_not_told_twice_there(store: Store) -> None:
+    store.keep([make_row(1), make_row(1, destination="audit", group="audit"), make_row(2)])
+    tell(store, VERDICTS["sent"], "audit")
+    tell(store, VERDICTS["dead"])
+    assert store.replay(list(store.dead_letters()), to="audit", group="audit") == 1
+    assert ids(store.waiting("audit", 10).rows) == ["event-2"]
+    assert list(store.dead_letters()) == []

@@ -16,11 +16,9 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from bot.aws import Aws
 from bot.outbox.base import Card, Row, Turn
 from bot.senders.base import Outcome, Verdict
 from tests.support.clock import FakeClock
-from tests.support.outbox_aws import nearby
 from tests.support.outbox_stores import FREE, STORES, make_row
 
 Result = TypeVar("Result")
@@ -96,13 +94,12 @@ class Truth:
 
 class Schedules(RuleBasedStateMachine):
     name: ClassVar[str]
-    aws: ClassVar[Aws]
 
     def __init__(self) -> None:
         super().__init__()
         self.folder = TemporaryDirectory()
         self.clock = FakeClock()
-        self.store = STORES[self.name](Path(self.folder.name), self.clock, self.aws)
+        self.store = STORES[self.name](Path(self.folder.name), self.clock)
         self.copies = [Copy(), Copy(), Copy()]
         self.truth = Truth()
 
@@ -264,22 +261,17 @@ def keys(rows: tuple[Row, ...] | list[Row]) -> set[Key]:
     return {key(row) for row in rows}
 
 
-EXAMPLES = {"sqlite": 60, "dynamodb": 12}
-"""A call to the table costs a hundred times as much as one to the file."""
-
-
 @pytest.mark.parametrize("store", STORES)
 def test_no_schedule_loses_a_login_or_repeats_one_unnoticed(store: str) -> None:
-    with nearby() as aws:
-        run_state_machine_as_test(
-            type(f"Schedules_{store}", (Schedules,), {"name": store, "aws": aws}),
-            settings=settings(
-                max_examples=EXAMPLES[store],
-                stateful_step_count=10,
-                derandomize=True,
-                deadline=None,
-                database=None,
-                phases=[Phase.generate, Phase.shrink],  # explaining a failure would take minutes
-                report_multiple_bugs=False,
-            ),
-        )
+    run_state_machine_as_test(
+        type(f"Schedules_{store}", (Schedules,), {"name": store}),
+        settings=settings(
+            max_examples=60,
+            stateful_step_count=10,
+            derandomize=True,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],  # explaining a failure would take minutes
+            report_multiple_bugs=False,
+        ),
+    )
