@@ -152,7 +152,7 @@ def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
     if intake.unkept:
         failed += [_message_id(record) for record, taken in looked_at if not taken.refused]
     else:
-        bot.pipeline.tell(until=min(until, bot.clock.now() + BATCH_TELLS_SECONDS))
+        bot.pipeline.tell_quickly(until=min(until, bot.clock.now() + BATCH_TELLS_SECONDS))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
