@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.aws import Aws
 from bot.outbox.base import SAID_KEPT_SECONDS, Card, Row, Turn
 from bot.senders.base import Verdict
 from tests.support.clock import START, FakeClock
+from tests.support.outbox_aws import FaultyAws
 from tests.support.outbox_stores import FREE, STORES, Store, make_row
+from tests.support.outbox_table import SmallTable
 
 GROUP = "ops-group"
 LEASE = 30.0
@@ -31,7 +32,7 @@ def clock() -> FakeClock:
 @pytest.fixture(params=STORES)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Open:
     """Opens the same outbox again and again, as a second copy of the bot or a restarted one does."""
-    aws = request.getfixturevalue("aws").clients if request.param == "dynamodb" else Aws()
+    aws = request.getfixturevalue("aws").clients if request.param == "dynamodb" else FaultyAws(SmallTable())
     return lambda: STORES[request.param](tmp_path, clock, aws)
 
 

@@ -547,7 +547,7 @@ class DynamoOutbox:
         if turn.died:
             change.add(_of("doubts", card.destination), len(rows))
         same, facts = ("seq = :seq", {"seq": turn.seq}) if turn.seq else ("attribute_not_exists(seq)", {})
-        if self._change(turn.group, change, f"{same} AND {FREE_TO_BEGIN}", now=now, **facts) is None:
+        if not self._change(turn.group, change, f"{same} AND {FREE_TO_BEGIN}", now=now, **facts):
             found = self._group(turn.group)
             if found.card is None or found.card.by != card.by:  # it is ours where only an answer was lost
                 return None
@@ -604,8 +604,10 @@ class DynamoOutbox:
         change.set("settled_seq", card.seq).set("settled_as", outcome).set("settled_at", now)
         change.set("reason", verdict.reason).set("ready_at", ready_at).set("tried", tried)
         change.set("unswept", True).remove("lease_until")
-        group = self._change(card.group, change, "seq = :seq AND attribute_exists(lease_until)", seq=card.seq)
-        if group is None:
+        mine = "seq = :seq AND attribute_exists(lease_until)"
+        if (answer := self._changed(card.group, change, "ALL_NEW", mine, seq=card.seq)) is not None:
+            group = _Group.of(answer["Attributes"])
+        else:
             group = self._group(card.group)
             if (group.settled_seq, group.settled_as) != (card.seq, outcome):
                 return False
@@ -804,14 +806,16 @@ class DynamoOutbox:
     def _groups(self) -> list[_Group]:
         return [_Group.of(item) for item in self._all(_group_key("")["PK"])]
 
-    def _change(self, group: str, change: _Change, condition: str = "", **values: Any) -> _Group | None:
-        """The group as it is now, None where the condition did not hold."""
+    def _change(self, group: str, change: _Change, condition: str = "", **values: Any) -> bool:
+        """Whether the condition held, and the change was made."""
+        return self._changed(group, change, "NONE", condition, **values) is not None
+
+    def _changed(self, group: str, change: _Change, answer: str, condition: str = "", **values: Any) -> Item | None:
         try:
             request = change.request(condition, values)
-            answer = self._ask("update_item", Key=_group_key(group), ReturnValues="ALL_NEW", **request)
+            return self._ask("update_item", Key=_group_key(group), ReturnValues=answer, **request)
         except _ConditionError:
             return None
-        return _Group.of(answer["Attributes"])
 
     def _all(self, partition: Item, beginning: str = "") -> Iterator[Item]:
         start = Item()
@@ -1085,7 +1089,7 @@ def _status(entries: list[tuple[_Place, _Group]]) -> DestinationStatus:
     return DestinationStatus(
         destination=place.name,
         group=group.name,
-        waiting=sum(max(mine.waiting, 1) for mine in waits),
+        waiting=sum(max(mine.waiting, 0) for mine in waits),
         oldest=min((mine.oldest for mine in waits if mine.oldest is not None), default=None),
         not_before=group.not_before or None,
         said=sum(mine.said for mine, _ in entries),

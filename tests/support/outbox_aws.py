@@ -1,8 +1,8 @@
-"""A DynamoDB within the process, reached through the real boto3, whose every call can be counted, failed or the last.
+"""AWS near by, whose every call can be counted, failed or made the last: over moto in this process, or over one table.
 
-with nearby() as aws:
-    store = open_table(aws, clock)
-    aws.fault = Fault(at=3, how=dies)    # the third call from now on takes effect, and nobody hears of it
+aws = FaultyAws(SmallTable())            # or: with nearby() as aws, for moto through the real boto3
+store = DynamoOutbox("t", aws, clock)
+aws.fault = Fault(at=3, how=dies)        # the third call from now on takes effect, and nobody hears of it
 """
 
 from collections import Counter
@@ -17,11 +17,12 @@ from moto import mock_aws
 
 from bot.aws import Aws
 from tests.support.aws import CREDENTIALS
+from tests.support.outbox_table import SmallTable
 
 Send = Callable[[], Any]
 
 
-class Died(BaseException):  # noqa: N818 - the process does
+class Died(BaseException):
     """The process ends here: nothing of it goes on."""
 
 
@@ -87,17 +88,21 @@ class Fault:
 
 
 class FaultyAws(Aws):
-    """`calls` counts what was asked of any client, by operation; `before` may do something else just before each."""
+    """`calls` counts what was asked of any client, by operation.
 
-    def __init__(self) -> None:
+    `before` may do something else just before each call, or change what is asked; `answered` may change the answer.
+    """
+
+    def __init__(self, table: SmallTable | None = None) -> None:
         super().__init__()
+        self._table = table
         self.calls: Counter[str] = Counter()
         self.fault: Fault | None = None
         self.before: Callable[[str, dict[str, Any]], None] | None = None
         self.answered: Callable[[str, dict[str, Any], Any], Any] | None = None
 
     def client(self, service: str, *, region: str | None = None) -> Any:
-        return _Client(super().client(service, region=region), self)
+        return _Client(super().client(service, region=region) if self._table is None else self._table, self)
 
     def reset(self) -> None:
         self.fault = self.before = self.answered = None

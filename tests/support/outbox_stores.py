@@ -32,6 +32,7 @@ def open_table(aws: Aws, clock: Clock, name: str = "login-bot") -> DynamoOutbox:
 STORES: dict[str, Callable[[Path, Clock, Aws], Store]] = {
     "sqlite": lambda folder, clock, aws: SqliteOutbox(folder / "outbox.sqlite", clock),
     "dynamodb": lambda folder, clock, aws: open_table(aws, clock, folder.name),
+    "small table": lambda folder, clock, aws: DynamoOutbox("login-bot", aws, clock),
 }
 
 
