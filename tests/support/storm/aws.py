@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from bot.aws import Aws
 from tests.support.storm import people
-from tests.support.storm.channels import Topic, Window
+from tests.support.storm.channels import Bucket, Topic
 from tests.support.storm.clock import SimClock
 
 DESCRIBE_SECONDS = 0.12
@@ -18,17 +18,18 @@ class Directory:
 
     def __init__(self, clock: SimClock) -> None:
         self._clock = clock
-        self._second = Window(clock, 2, 0.99)
+        self._pace = Bucket(clock, 2, 2.0)
         self.calls = 0
         self.throttled = 0
 
     def describe_workspaces(self, *, WorkspaceIds: Sequence[str]) -> dict[str, Any]:  # noqa: N803 - boto3's own names
-        self._clock.dawdle(DESCRIBE_SECONDS)
         self.calls += 1
-        if not self._second.has_room():
+        self._clock.dawdle(DESCRIBE_SECONDS / 2)
+        if not self._pace.has_room():
             self.throttled += 1
             raise ClientError({"Error": {"Code": "ThrottlingException"}}, "DescribeWorkspaces")
         assert len(WorkspaceIds) <= 25
+        self._clock.dawdle(DESCRIBE_SECONDS / 2)
         users = [{"WorkspaceId": id_, "UserName": people.user(people.number_of(id_))} for id_ in WorkspaceIds]
         return {"Workspaces": users}
 

@@ -1,4 +1,4 @@
-"""Slack, Teams and SNS as their documents describe them, on simulated time: limits enforced, every row read and noted."""
+"""Slack, Teams and SNS on simulated time: they enforce their published limits, and note whom each card names."""
 
 from array import array
 from collections import deque
@@ -59,27 +59,44 @@ class Window:
         return True
 
 
+class Bucket:
+    """`burst` at once, and one more for every `1 / per_second` seconds."""
+
+    def __init__(self, clock: Clock, burst: int, per_second: float) -> None:
+        self._clock = clock
+        self._burst = burst
+        self._per_second = per_second
+        self._room, self._seen_at = float(burst), clock.now()
+
+    def has_room(self) -> bool:
+        """Whether one more is within the limit; then it is counted."""
+        now = self._clock.now()
+        self._room = min(self._room + (now - self._seen_at) * self._per_second, self._burst)
+        self._seen_at = now
+        if self._room < 1:
+            return False
+        self._room -= 1
+        return True
+
+
 class SlackChannel(Provider):
     """One message a second with a burst of three; then 429, and for as long as Retry-After says nothing but 429."""
 
-    BURST = 3
     RETRY_AFTER = 30
 
     def __init__(self, clock: Clock, logins: int) -> None:
         super().__init__(self._hear)
         self._clock = clock
         self.notes = Notes(clock, logins)
-        self._room, self._seen_at, self._closed_until = float(self.BURST), clock.now(), 0.0
+        self._bucket = Bucket(clock, 3, 1.0)
+        self._closed_until = 0.0
 
     def _hear(self, request: Request) -> Answer:
         now = self._clock.now()
-        self._room = min(self._room + now - self._seen_at, self.BURST)
-        self._seen_at = now
-        if now < self._closed_until or self._room < 1:
+        if now < self._closed_until or not self._bucket.has_room():
             self.notes.broken += 1
-            self._closed_until = max(self._closed_until, now + self.RETRY_AFTER)
+            self._closed_until = now + self.RETRY_AFTER
             return Answer(429, "rate_limited", {"Retry-After": str(self.RETRY_AFTER)})
-        self._room -= 1
         self.notes.take(people.named_on_slack(request.json))
         return Answer(200, "ok")
 
@@ -121,11 +138,12 @@ class Topic:
 
 @dataclass(frozen=True, kw_only=True)
 class FarSettings:
-    """A sender of the registry and its settings, a while away."""
+    """A sender of the registry and its settings, a while away; a `dead` one's provider never answers."""
 
     type: str
     settings: Any
     clock: SimClock
+    dead: bool = False
 
 
 class FarSender:
@@ -138,8 +156,12 @@ class FarSender:
     def __init__(self, settings: FarSettings, tools: Tools) -> None:
         self._near: Sender = sender_class(settings.type)(settings.settings, tools)
         self._clock = settings.clock
+        self._dead = settings.dead
 
     def send(self, payload: Mapping[str, Any], *, timeout: float) -> Verdict:
+        if self._dead:
+            self._clock.sleep(timeout)
+            return Verdict.unsure("it was sent the card and did not answer in time")
         self._clock.dawdle(LATENCY / 2)
         verdict = self._near.send(payload, timeout=timeout)
         self._clock.dawdle(LATENCY / 2)

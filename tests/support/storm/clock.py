@@ -55,7 +55,7 @@ class SimClock:
 
     def sleep(self, seconds: float) -> None:
         if self._awake is None:
-            return  # what is done before the first of them works takes no time
+            return  # what is done before they begin, and after they end, takes no time
         worker = self._worker()
         if seconds > 0:
             heappush(self._asleep, (self._now + seconds, next(self._number), worker))
@@ -104,6 +104,7 @@ class SimClock:
             self._ended = True
             while self._paused:
                 self._wake(next(iter(self._paused)))
+            self._awake = None
         if self._trouble is not None:
             raise self._trouble
 

@@ -1,4 +1,5 @@
-"""A DynamoDB table in memory, on simulated time: as much of boto3's client as the bot uses, and a hundred times as fast.
+# ruff: noqa: N803 - arguments have boto3's own names
+"""A DynamoDB table in memory, on simulated time: as much of boto3's client as the bot uses, and far quicker than moto.
 
 Its limits are DynamoDB's own (API reference): 25 writes and 100 reads a call, 400 KB an item, 1 MB a page. A test holds
 it to what moto answers.
@@ -37,12 +38,12 @@ class Table:
         self.calls: Counter[str] = Counter()
 
     def get_item(self, *, Key: Item, **_: Any) -> Item:
-        with self._call("get_item"):
+        with self.called("get_item"):
             found = self._read(Key)
             return {"Item": found} if found else {}
 
     def put_item(self, *, Item: Item, **_: Any) -> Item:
-        with self._call("put_item"):
+        with self.called("put_item"):
             self._write(Item)
             return {}
 
@@ -57,7 +58,7 @@ class Table:
         ReturnValues: str = "NONE",
         **_: Any,
     ) -> Item:
-        with self._call("update_item"):
+        with self.called("update_item"):
             before = self._read(Key) or dict(Key)
             names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
             if ConditionExpression and not _holds(ConditionExpression, before, names, values):
@@ -69,15 +70,17 @@ class Table:
             return {"Attributes": after} if ReturnValues == "ALL_NEW" else {}
 
     def batch_get_item(self, *, RequestItems: Mapping[str, Item], **_: Any) -> Item:
-        with self._call("batch_get_item"):
+        with self.called("batch_get_item"):
             ((table, asked),) = RequestItems.items()
             self._check(asked["Keys"], 100, "BatchGetItem")
             return {"Responses": {table: [item for key in asked["Keys"] if (item := self._read(key))]}}
 
     def batch_write_item(self, *, RequestItems: Mapping[str, Sequence[Item]], **_: Any) -> Item:
-        with self._call("batch_write_item"):
+        with self.called("batch_write_item"):
             ((_table, requests),) = RequestItems.items()
-            things = [request.get("PutRequest", {}).get("Item") or request["DeleteRequest"]["Key"] for request in requests]
+            things = [
+                request.get("PutRequest", {}).get("Item") or request["DeleteRequest"]["Key"] for request in requests
+            ]
             self._check(things, 25, "BatchWriteItem")
             for request, thing in zip(requests, things, strict=True):
                 (self._write if "PutRequest" in request else self._delete)(thing)
@@ -92,7 +95,7 @@ class Table:
         ExclusiveStartKey: Item | None = None,
         **_: Any,
     ) -> Item:
-        with self._call("query"):
+        with self.called("query"):
             partition = ExpressionAttributeValues[":pk"]["S"]
             beginning = ExpressionAttributeValues.get(":sk", {"S": ""})["S"]
             order = self._order.get(partition, [])
@@ -109,7 +112,8 @@ class Table:
             return {"Items": found}
 
     @contextmanager
-    def _call(self, operation: str) -> Iterator[None]:
+    def called(self, operation: str) -> Iterator[None]:
+        """The time of a call, with its effect in the middle."""
         self.calls[operation] += 1
         self._clock.dawdle(TABLE_SECONDS / 2)
         if self._is_down():
@@ -166,7 +170,7 @@ def _holds(condition: str, item: Item, names: Mapping[str, str], values: Mapping
         return float(said) if kind == "N" else said
 
     def there(found: Any) -> bool:
-        return found == found  # noqa: PLR0124 - all but NaN
+        return bool(found == found)  # noqa: PLR0124 - all but NaN
 
     return bool(eval(_compiled(condition), {"value": value, "there": there}))
 

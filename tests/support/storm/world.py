@@ -19,7 +19,6 @@ from bot.config import Config, Destination, load
 from bot.events import Login, Person
 from bot.handler import Bot, answer
 from bot.names import DynamoNames
-from bot.outbox.base import Outbox
 from bot.outbox.dynamodb import DynamoOutbox
 from bot.outbox.sqlite import SqliteOutbox
 from bot.pipeline import Pipeline
@@ -27,11 +26,12 @@ from bot.refusals import Refusals
 from bot.secrets import Secrets
 from bot.senders.base import Tools
 from bot.users import WorkSpacesPeople
+from tests.support.outbox_stores import Store
 from tests.support.storm import people
 from tests.support.storm.aws import Directory, Parameters, SimAws, Topics
 from tests.support.storm.channels import FarSettings, Notes, SlackChannel, TeamsChannel, Topic
 from tests.support.storm.clock import Process, SimClock
-from tests.support.storm.queue import BATCH, Message, Queue
+from tests.support.storm.queue import BATCH, VISIBILITY, Message, Queue
 from tests.support.storm.table import Table
 
 CALL_SECONDS = 60.0
@@ -42,16 +42,14 @@ POLLERS = 2
 POLL_SECONDS = 0.2
 TICK_SECONDS = 60.0
 TICK = {"detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}
-AFTERMATH = 420.0
-"""Seconds that a world goes on when everybody was named: long enough for every record to come again."""
 GIVE_IT_UP = 4 * 3600.0
 """Seconds after which a world ends whatever is missing."""
 
-STORES: dict[str, Callable[[Path, Aws, Clock], Outbox]] = {
+STORES: dict[str, Callable[[Path, Aws, Clock], Store]] = {
     "sqlite": lambda folder, aws, clock: SqliteOutbox(folder / "outbox.sqlite", clock),
     "dynamodb": lambda folder, aws, clock: DynamoOutbox(TABLE, aws, clock),
 }
-PROVIDERS = {"slack": SlackChannel, "teams": TeamsChannel}
+PROVIDERS: dict[str, type[SlackChannel | TeamsChannel]] = {"slack": SlackChannel, "teams": TeamsChannel}
 TABLE = "login-bot"
 TOPIC = "arn:aws:sns:eu-west-1:123456789012:"
 
@@ -61,7 +59,8 @@ class Storm:
     """`logins` of as many people within `seconds`; one event in `one_twice_of` comes twice.
 
     A channel's kind is the first word of its name. Every channel hears of every login, or, where they are `apart`,
-    each of its own directory's.
+    each of its own directory's. Those that are `dead` take a post and never answer. After `deaths` seconds each a copy
+    that is at work dies, and at those that `table_is_down` names the table does not answer.
     """
 
     logins: int
@@ -70,8 +69,13 @@ class Storm:
     one_twice_of: int = 50
     channels: tuple[str, ...] = ("slack", "teams", "mail")
     apart: bool = False
+    dead: frozenset[str] = frozenset()
+    deaths: tuple[float, ...] = ()
+    table_is_down: Callable[[float], bool] = lambda _: False
     first_tick: float = 37.0
     """Seconds from the first login to the next stroke of the one-minute clock."""
+    aftermath: float = VISIBILITY + 60.0
+    """Seconds that the world goes on when everybody was named: long enough for every record to come again."""
     seed: int = 1
 
     def emitted(self, start: float) -> list[float]:
@@ -124,14 +128,7 @@ class TimedPeople(WorkSpacesPeople):
 
 
 class World:
-    def __init__(
-        self,
-        storm: Storm,
-        folder: Path,
-        *,
-        store: str = "dynamodb",
-        table_is_down: Callable[[float], bool] = lambda _: False,
-    ) -> None:
+    def __init__(self, storm: Storm, folder: Path, *, store: str = "dynamodb", table: type[Table] = Table) -> None:
         self.storm = storm
         self.clock = SimClock()
         self.start = self.clock.now()
@@ -142,11 +139,13 @@ class World:
         self.topics: dict[str, Topic] = {}
         for name in storm.channels:
             self._build(name)
-        self.table: Any = Table(self.clock, lambda: table_is_down(self.clock.now() - self.start))
+        self.table = table(self.clock, lambda: storm.table_is_down(self.clock.now() - self.start))
         self.copies = self.calls = self.died = 0
+        self.sent_back: list[int] = []
+        """How many records a call wanted to see again, of each call that wanted any."""
         self.longest_wait_for_a_name = 0.0
         self._folder = folder
-        self._store = STORES[store]
+        self._open_store = STORES[store]
         self._idle: list[Copy] = []
         self._busy: list[Copy] = []
         self._world = Process("the world")
@@ -173,45 +172,45 @@ class World:
     def channels(self) -> dict[str, Notes]:
         return {name: each.notes for name, each in (self.providers | self.topics).items()}
 
+    def outbox(self) -> Store:
+        """The store as one more process sees it."""
+        return self._open_store(self._folder, self.aws, self.clock)
+
     def expected(self, channel: str) -> range:
         """The logins that `channel` must hear of."""
         if self.storm.apart:
             return range(self.storm.channels.index(channel), self.storm.logins, len(self.storm.channels))
         return range(self.storm.logins)
 
-    def late(self, channel: str) -> float:
-        """Seconds from a login's event until `channel` named it, of the one that waited longest."""
+    def waits(self, channel: str) -> list[float]:
+        """Seconds from each login's event until `channel` named it."""
         named_at = self.channels[channel].named_at
-        return max(named_at[number] - self.emitted[number] for number in self.expected(channel))
+        return [named_at[number] - self.emitted[number] for number in self.expected(channel)]
+
+    def late(self, channel: str) -> float:
+        """What the one waited that waited longest."""
+        return max(self.waits(channel))
 
     def lost(self, channel: str) -> int:
         named_at = self.channels[channel].named_at
         return sum(not named_at[number] for number in self.expected(channel))
 
-    def kill_at(self, seconds: float) -> None:
-        """Let a copy that is at work `seconds` after the start die."""
-
-        def kill() -> None:
-            self.clock.sleep(seconds)
-            while not self._busy:
-                self.clock.sleep(0.1)
-            self._busy[0].process.dies_at = self.clock.now()
-
-        self.clock.start(kill, self._world)
-
     def run(self) -> None:
         for _ in range(POLLERS):
             self.clock.start(self._poll, self._world)
         self.clock.start(self._tick, self._world)
+        for seconds in self.storm.deaths:
+            self.clock.start(lambda seconds=seconds: self._kill(seconds), self._world)  # type: ignore[misc]
         self.clock.run(self._is_over)
 
     def _is_over(self) -> bool:
         now = self.clock.now()
-        if self._done_at is None and all(
-            notes.named == len(self.expected(name)) for name, notes in self.channels.items()
-        ):
+        if self._done_at is None and all(self._knows_all(name) for name in self.storm.channels):
             self._done_at = now
-        return now > (self.start + GIVE_IT_UP if self._done_at is None else self._done_at + AFTERMATH)
+        return now > (self.start + GIVE_IT_UP if self._done_at is None else self._done_at + self.storm.aftermath)
+
+    def _knows_all(self, channel: str) -> bool:
+        return channel in self.storm.dead or self.channels[channel].named == len(self.expected(channel))
 
     def _poll(self) -> None:
         """AWS's side of the queue: gathers records, brings them to a copy, deletes what it does not want back."""
@@ -224,6 +223,7 @@ class World:
             said = self._call({"Records": records}) if records else None
             if said is not None:
                 failed = {each["itemIdentifier"] for each in said["batchItemFailures"]}
+                self.sent_back += [len(failed)] if failed else []
                 self.queue.delete(record["messageId"] for record in records if record["messageId"] not in failed)
 
     def _tick(self) -> None:
@@ -231,6 +231,12 @@ class World:
         while True:
             self.clock.start(lambda: self._call(TICK), self._world)
             self.clock.sleep(TICK_SECONDS)
+
+    def _kill(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+        while not self._busy:
+            self.clock.sleep(0.05)
+        self._busy[0].process.dies_at = self.clock.now()
 
     def _call(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """One call of the function; None when its process died, or did not come to an end in its time."""
@@ -255,7 +261,7 @@ class World:
         pipeline = Pipeline(
             config=self.config,
             people=TimedPeople(self),
-            outbox=self._store(self._folder, self.aws, self.clock),
+            outbox=self.outbox(),
             clock=self.clock,
             tools=Tools(Secrets(self.aws, self.clock), self.aws, self.config.trusted_hosts),
             side_by_side=self.clock.side_by_side,
@@ -295,5 +301,10 @@ class World:
         yield f"default: [{names[0]}]"
 
     def _away(self, destination: Destination) -> Destination:
-        settings = FarSettings(type=destination.type, settings=destination.settings, clock=self.clock)
+        settings = FarSettings(
+            type=destination.type,
+            settings=destination.settings,
+            clock=self.clock,
+            dead=destination.name in self.storm.dead,
+        )
         return replace(destination, type="tests.support.storm.channels:FarSender", settings=settings)
