@@ -1,6 +1,7 @@
-"""The process ends, or the table fails, between any two of the outbox's calls to DynamoDB: nothing is lost or repeated.
+"""What may happen between any two of the outbox's calls to DynamoDB: nothing is lost, and nothing repeated unnoticed.
 
-Every story is told again and again; each time something befalls the next call. Then a new process finishes the work.
+Every story is told again and again; each time something befalls the next call: the process ends, the table fails, an
+answer is lost, or another process does its own work just then. Afterwards a new process tells what is left.
 """
 
 from collections import Counter
@@ -250,3 +251,70 @@ def everything_was_told_once(world: World, act: Callable[[World], None]) -> None
 
 def left_over(table: SmallTable) -> list[str]:
     return [key for key, items in table.partitions.items() if key.startswith("waiting|") and items]
+
+
+def others_tell(verdict: Verdict, limit: int = 4) -> Callable[[World], None]:
+    return lambda world: elsewhere(world, lambda: world.tell(verdict, limit))
+
+
+def others_keep(world: World) -> None:
+    elsewhere(world, lambda: world.store.keep(MORE))
+
+
+def others_look(world: World) -> None:
+    elsewhere(world, lambda: world.store.waiting("ops-group", 10))
+
+
+def elsewhere(world: World, do: Callable[[], Any]) -> None:
+    mine, world.store = world.store, world.process()
+    do()
+    world.store = mine
+
+
+OVERTAKEN = {
+    "keep": (nothing, keep),
+    "keep what waits": (five_wait, keep),
+    "tell: sent": (five_wait, tell(SENT)),
+    "tell: again": (five_wait, tell(AGAIN)),
+    "tell: dead": (five_wait, tell(DEAD)),
+    "tell what died": (one_died, tell(SENT)),
+    "sweep: again": (half_swept(AGAIN, 1), tell(SENT)),
+    "sweep: dead": (half_swept(DEAD, 1), tell(SENT)),
+    "replay": (after(DEAD, 5), replay),
+}
+OTHERS = {
+    "keeps the same": others_keep,
+    "looks": others_look,
+    "tells": others_tell(SENT, 10),
+    "tells some": others_tell(SENT, 2),
+    "tells in vain": others_tell(AGAIN, 3),
+    "gives up": others_tell(DEAD, 3),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS.keys())
+@pytest.mark.parametrize(("before", "act"), OVERTAKEN.values(), ids=OVERTAKEN.keys())
+def test_nothing_is_lost_or_repeated_wherever_another_process_overtakes(
+    before: Callable[[World], None], act: Callable[[World], None], other: Callable[[World], None]
+) -> None:
+    for at in range(1, LONGEST):
+        world = World()
+        before(world)
+        calls = 0
+
+        def overtaken(_: str, __: dict[str, Any], world: World = world, at: int = at) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                world.aws.before = None
+                other(world)
+
+        world.aws.before = overtaken
+        act(world)
+        world.aws.before = None
+        if calls < at:
+            return
+        world.clock.advance(LEASE)
+        world.tell_all()
+        everything_was_told_once(world, keep if other is others_keep else act)
+    raise AssertionError(f"more than {LONGEST} calls")

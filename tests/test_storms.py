@@ -68,7 +68,7 @@ def test_copies_that_die_in_a_storm_lose_nobody(tmp_path: Path, seed: int) -> No
 
 def test_one_dead_channel_among_twenty_slows_down_no_other(tmp_path: Path) -> None:
     names = tuple(f"slack-{number}" for number in range(20))
-    healthy = Storm(logins=100, seconds=25.0, channels=names, apart=True, aftermath=0.0)
+    healthy = Storm(logins=150, seconds=60.0, channels=names, apart=True, aftermath=0.0)
     waits = {}
     for storm in (healthy, replace(healthy, dead=frozenset({"slack-7"}))):
         folder = tmp_path / f"{len(storm.dead)} dead"

@@ -405,11 +405,9 @@ class DynamoOutbox:
         for (group, name), mine in _by(entries, lambda entry: (entry.row.group, entry.row.destination)).items():
             packs = _in_packs(sorted(mine, key=lambda entry: entry.since), lambda _: uuid.uuid4().hex[:12])
             items += [_pack_item(group, name, pack) for pack in packs]
-            hint = hints.setdefault(group, _Change())
-            for shard in sorted({pack.shard for pack in packs}):
-                hint.add(_of("kept", name, shard), 1)
-                if len(packs) > 1:
-                    announced.setdefault(group, _Change()).add(_of("kept", name, shard), 1)
+            if len(packs) > 1:
+                _came(announced.setdefault(group, _Change()), name, packs)
+            hint = _came(hints.setdefault(group, _Change()), name, packs)
             hint.add(_of("waiting", name), len(mine)).add(_of("doubts", name), sum(one.row.doubts for one in mine))
             hint.set_first(_of("oldest", name), packs[0].first).set_first(_of("since", name), packs[0].first)
             hint.set(_of("latest", name), self._clock.now())
@@ -637,7 +635,9 @@ class DynamoOutbox:
         change.set(_of("last_verdict", place.name), outcome.value).set(_of("last_reason", place.name), group.reason)
         self._count(group, place, outcome, change)
         self._clear_away(group, place, moved, change)
-        self._change(group.name, change, "settled_seq = :seq AND attribute_exists(unswept)", seq=group.settled_seq)
+        unswept = "settled_seq = :seq AND attribute_exists(unswept)"
+        if not self._change(group.name, change, unswept, seq=group.settled_seq) and moved:
+            self._change(group.name, _came(_Change(), place.name, moved))  # late: others may be through with these
 
     def _rows_swept(self, group: _Group) -> list[Row]:
         """The card's rows, out of the packs in which they waited for it; fewer, where those are cleared away."""
@@ -755,6 +755,7 @@ class DynamoOutbox:
             for letter in self._letters_of(to, [event_id for _, event_id in by_target]):
                 by_target[to, letter.row.event_id].append(letter)
         rows = self._rows_again(by_target, group)
+        self._delete(_item(PK=l.key[0], SK=l.key[1]) for mine in by_target.values() for l in mine)
         self._wait(rows)
         self._make_known((entry.row for entry in rows), self._known({entry.row.event_id for entry in rows}))
         leaving = {letter.key: letter for mine in by_target.values() for letter in mine}
@@ -1063,6 +1064,13 @@ def _letter(row: Row, group: _Group) -> _Letter:
     tried = _after_a_try(row, group.begun_at, group.reason, tries=1) if group.tried else row
     letter = replace(tried, last_reason=group.reason)
     return _Letter(letter, group.settled_at, group.swept.rows[row.event_id].stay)
+
+
+def _came(change: _Change, destination: str, packs: Iterable[_Pack]) -> _Change:
+    """That there is something to look for in the shards of `packs`."""
+    for shard in sorted({pack.shard for pack in packs}):
+        change.add(_of("kept", destination, shard), 1)
+    return change
 
 
 def _note_seen(change: _Change, place: _Place, shard: int, kept: int, entries: Iterable[_Entry]) -> float:
