@@ -6,7 +6,7 @@ RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test check lint bench clean
+.PHONY: help run test storms check lint bench clean
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
@@ -25,10 +25,13 @@ $(READY): $(RUNS) requirements-dev.txt
 run: $(RUNS)  ## the sample logins, as cards in this terminal
 	@$(BIN)/python -m bot demo
 
-test: $(READY)  ## the tests
-	@$(BIN)/python -m pytest -n auto
+test: $(READY)  ## the tests, under a minute
+	@$(BIN)/python -m pytest -n auto -m "not slow"
 
-check: lint test  ## format, lint, types and tests
+storms: $(READY)  ## the slow tests: storms, and the table at every failing call
+	@$(BIN)/python -m pytest -n auto -m slow
+
+check: lint test storms  ## format, lint, types and all tests
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.config import Config, Destination
-from bot.drawing import MOST_ROWS, Drawing, Drawn
+from bot.drawing import MOST_DOUBTS, MOST_ROWS, TOO_DOUBTFUL, Drawing, Drawn
 from bot.events import Login
 from bot.logs import places
 from bot.outbox.base import Card, Outbox, OutboxError, Row, Turn
-from bot.pace import Pace
+from bot.pace import MOST_REMEMBERED, Pace
 from bot.senders import sender_class
 from bot.senders.base import SEND_SECONDS, Outcome, Sender, Tools, Verdict
 from formatters.base import Payload
@@ -41,8 +41,8 @@ FIRST_DOUBT_PAUSE = 3.0
 LONGEST_DOUBT_PAUSE = 3600.0
 """Seconds until a login is told again of which nobody knows whether it was taken; longer, for it may be a repeat."""
 
-MOST_DOUBTS = 12
-"""A login that may have been said so often, over some three hours, is given up: it was, or the channel is broken."""
+UNKEPT_REST = 60.0
+"""Seconds until logins are given up again whose fallback could not be kept."""
 
 SETTLE_TRIES = 3
 
@@ -117,14 +117,15 @@ class Delivery:
         return turn if turn.rows else None
 
     def _pace(self, turn: Turn) -> Pace:
-        """The destination's pace; one that left the routing file is posted to no more, and needs none."""
-        destination = self._config.destinations.get(turn.rows[0].destination)
-        return destination.pace if destination else Pace(messages=1, per=0.0, gap=0.0, group=turn.group)
+        """The group's pace. One that the routing file does not name is posted to by nobody here, and forgets none."""
+        paces = [place.pace for place in self._config.destinations.values() if place.pace.group == turn.group]
+        return paces[0] if paces else Pace(messages=MOST_REMEMBERED, per=0.0, gap=0.0, group=turn.group)
 
     def _tell_card(self, card: Card, drawn: Drawn, until: float) -> Told:
         started = self._clock.now()
         if drawn.verdict is not None:
-            verdict, wait = self._give_up(card, drawn.verdict), Wait(rows=drawn.rest)
+            verdict = self._give_up(card, drawn.verdict)
+            wait = Wait(rows=drawn.rest if verdict is drawn.verdict else UNKEPT_REST)
         else:
             verdict, wait = self._follow(card, self._send(card, drawn.payload, until))
         told = Told(
@@ -150,7 +151,7 @@ class Delivery:
             self._most[card.group] = len(card.rows) // 2
             return Verdict.again(f"{verdict.reason} (a digest of {len(card.rows)}: halved)"), Wait()
         if verdict.outcome is Outcome.UNSURE and max(row.doubts for row in card.rows) + 1 >= MOST_DOUBTS:
-            verdict = Verdict.dead(f"may have been said {MOST_DOUBTS} times (last: {verdict.reason})", "destination")
+            verdict = Verdict.dead(f"{TOO_DOUBTFUL} (last: {verdict.reason})", "destination")
         verdict = self._give_up(card, verdict)
         if verdict.outcome is Outcome.SENT and card.group in self._most:
             self._most[card.group] = min(self._most[card.group] * 2, MOST_ROWS)
@@ -178,9 +179,11 @@ class Delivery:
         except Exception as error:  # noqa: BLE001 - a sender may be anybody's; its text may hold a secret
             return Verdict.again(f"sender {destination.type!r} could not be made: {type(error).__name__}")
         verdict = self._send_once(sender, destination, payload, until)
-        if verdict.blames == "destination" and until - self._clock.now() >= SHORTEST_SEND:
-            verdict = self._send_once(sender, destination, payload, until, afresh=True)
-        return verdict
+        if verdict.blames != "destination":
+            return verdict
+        if until - self._clock.now() < SHORTEST_SEND:
+            return Verdict.again(f"{verdict.reason} (no time was left to try its secret afresh)")
+        return self._send_once(sender, destination, payload, until, afresh=True)
 
     def _send_once(
         self, sender: Sender, destination: Destination, payload: Payload, until: float, *, afresh: bool = False

@@ -2,17 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from bot.config import GIVE_UP_AFTER, Config, Destination
 from bot.events import Login
 from bot.outbox.base import Row, Turn
 from bot.senders.base import Verdict
 from formatters import formatter_class
-from formatters.base import Formatter, Payload, Weight
+from formatters.base import Formatter, Payload
 
 MOST_ROWS = 400
 """Logins looked at for one card: more than the channel with the most room takes."""
 
+
+MOST_DOUBTS = 12
+"""A login that may have been said so often, over some three hours, is given up: it was, or the channel is broken."""
+TOO_DOUBTFUL = f"may have been said {MOST_DOUBTS} times"
 
 ALMOST_FULL = 0.97
 """How full a card is meant to be: rows differ, and a card that is drawn twice costs twice."""
@@ -55,10 +60,12 @@ class Drawing:
         if destination is None:
             reason = f"destination {name!r} is not in this routing file"
             return Drawn(turn.rows, verdict=Verdict.again(reason), rest=UNKNOWN_REST)
+        if turn.died and all(row.doubts + 1 >= MOST_DOUBTS for row in turn.rows):
+            return Drawn(turn.rows, verdict=Verdict.dead(TOO_DOUBTFUL, "destination"))
         if turn.died:
             drawn, fewer = self._draw(destination, turn.rows)
             return Drawn(turn.rows, verdict=Verdict.again("can't be drawn again whole")) if fewer else drawn
-        return self._draw_most(destination, turn.rows, most)
+        return self._draw_most(destination, _alike(turn.rows), most)
 
     def _draw_most(self, destination: Destination, rows: Sequence[Row], most: int) -> Drawn:
         """One row when few wait; else as many as the channel takes, found in two or three draws."""
@@ -73,27 +80,33 @@ class Drawing:
     def _draw(self, destination: Destination, rows: Sequence[Row]) -> tuple[Drawn, int]:
         """The card of `rows`, and how many of them to draw instead: 0 when the card is fine, or a single row's."""
         try:
-            payload, weight = self._weighed(destination, rows)
+            payload, room, fits = self._weighed(destination, rows)
         except Exception as error:  # noqa: BLE001 - a formatter may be anybody's; its text may hold the login
             reason = f"formatter {destination.formatter!r} failed with {type(error).__name__}"
             return Drawn(tuple(rows), verdict=Verdict.dead(reason, "payload")), len(rows) // 2
-        room = max(1, int(len(rows) * weight.limit / max(weight.used, 1) * ALMOST_FULL))
         if len(rows) > 1:
             self._room[destination.name] = room
-        fewer = 0 if weight.fits else min(len(rows) - 1, room)
-        return Drawn(tuple(rows), payload), fewer
+        return Drawn(tuple(rows), payload), 0 if fits or len(rows) == 1 else min(len(rows) - 1, room)
 
-    def _weighed(self, destination: Destination, rows: Sequence[Row]) -> tuple[Payload, Weight]:
+    def _weighed(self, destination: Destination, rows: Sequence[Row]) -> tuple[Payload, int, bool]:
+        """The card of `rows`, how many such rows a card has room for, and whether these fit."""
         formatter = self._formatter(destination)
         logins = [Login.from_json(row.login) for row in rows]
         audience = self._config.audience(destination.name, {login.directory_id for login in logins})
         payload = formatter.draw(logins, audience)
-        return payload, formatter.weigh(payload)
+        weight = formatter.weigh(payload)
+        room = max(1, int(len(rows) * weight.limit / max(weight.used, 1) * ALMOST_FULL))
+        return payload, room, weight.fits
 
     def _formatter(self, destination: Destination) -> Formatter:
         if (formatter := self._formatters.get(destination.formatter)) is None:
             formatter = self._formatters[destination.formatter] = formatter_class(destination.formatter)()
         return formatter
+
+
+def _alike(rows: Sequence[Row]) -> Sequence[Row]:
+    """The first rows, as far as they are as doubtful: what ends with one more doubt is on no card with the others."""
+    return list(takewhile(lambda row: (row.doubts + 1 >= MOST_DOUBTS) == (rows[0].doubts + 1 >= MOST_DOUBTS), rows))
 
 
 def _expired(turn: Turn, give_up_after: float, now: float) -> Drawn | None:

@@ -152,7 +152,7 @@ def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
     if intake.unkept:
         failed += [_message_id(record) for record, taken in looked_at if not taken.refused]
     else:
-        bot.pipeline.tell(until=min(until, bot.clock.now() + BATCH_TELLS_SECONDS))
+        bot.pipeline.tell_quickly(until=min(until, bot.clock.now() + BATCH_TELLS_SECONDS))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -205,7 +205,7 @@ def _wired(environment: Environment) -> Bot:
     pipeline = Pipeline(
         config=config,
         people=people,
-        outbox=_outbox(environment, clock),
+        outbox=_outbox(environment, aws, clock),
         clock=clock,
         tools=tools,
     )
@@ -219,13 +219,12 @@ def _people(environment: Environment, aws: Aws, clock: Clock) -> People:
     return WorkSpacesPeople(aws, clock, names)
 
 
-def _outbox(environment: Environment, clock: Clock) -> Outbox:
-    """The SQLite file, which is a laptop's: on Lambda it would be lost with the container."""
+def _outbox(environment: Environment, aws: Aws, clock: Clock) -> Outbox:
+    """The table, or the SQLite file, which is a laptop's: on Lambda it would be lost with the container."""
     if environment.table_name:
-        raise ConfigError(
-            "environment",
-            ("TABLE_NAME is set, but this version has no DynamoDB outbox yet; unset it and set STATE_FILE",),
-        )
+        from bot.outbox.dynamodb import DynamoOutbox  # noqa: PLC0415 - a laptop has no table
+
+        return DynamoOutbox(environment.table_name, aws, clock)
     if environment.on_lambda:
         raise ConfigError(
             "environment",

@@ -23,12 +23,16 @@ log = logging.getLogger("bot.pipeline")
 NAME_SECONDS = 20.0
 """How long a login waits for its person's name before it goes on without."""
 
-TELL_SECONDS = 5.0
+TELL_SECONDS = 3.0
 """What naming leaves of a call's time for keeping and telling."""
 
 SIDE_BY_SIDE = 32
 """Groups told at the same time at the most; each is one thread that mostly waits for its provider."""
 
+
+SLOW_MILLISECONDS = 4_000.0
+SLOW_FOR_SECONDS = 60.0
+"""A group of which a card took so long is slow for so long: meanwhile the clock's calls have tried it again."""
 
 SideBySide = Callable[[Callable[[str], list[Told]], Sequence[str]], Iterable[list[Told]]]
 """How groups are told at the same time: what becomes of each, in order."""
@@ -37,8 +41,11 @@ SideBySide = Callable[[Callable[[str], list[Told]], Sequence[str]], Iterable[lis
 def in_threads(tell: Callable[[str], list[Told]], groups: Sequence[str]) -> list[list[Told]]:
     if len(groups) < 2:  # a thread costs more than it gives
         return [tell(group) for group in groups]
-    with ThreadPoolExecutor(max_workers=min(len(groups), SIDE_BY_SIDE)) as pool:
-        return list(pool.map(tell, groups))
+    try:
+        with ThreadPoolExecutor(max_workers=min(len(groups), SIDE_BY_SIDE)) as pool:
+            return list(pool.map(tell, groups))
+    except RuntimeError:  # no thread to be had: one after the other, which is safe to repeat
+        return [tell(group) for group in groups]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,7 @@ class Pipeline:
     ) -> None:
         self.config = config
         self._side_by_side = side_by_side
+        self._slow_until: dict[str, float] = {}
         self._people = people
         self._outbox = outbox
         self._clock = clock
@@ -95,12 +103,25 @@ class Pipeline:
 
         Never raises.
         """
+        return self._tell(self._due(), until)
+
+    def tell_quickly(self, *, until: float) -> list[Told]:
+        """As `tell`, but for those groups whose providers kept this process waiting a moment ago."""
+        now = self._clock.now()
+        return self._tell([group for group in self._due() if self._slow_until.get(group, 0.0) <= now], until)
+
+    def _due(self) -> list[str]:
         try:
-            groups = self._outbox.due(self._clock.now() + CALL_WAIT)
+            return self._outbox.due(self._clock.now() + CALL_WAIT)
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"reason": str(error)}})  # noqa: TRY400 - says it all
             return []
-        turns = self._side_by_side(lambda group: self._delivery.tell(group, until=until), groups)
+
+    def _tell(self, groups: Sequence[str], until: float) -> list[Told]:
+        turns = list(self._side_by_side(lambda group: self._delivery.tell(group, until=until), groups))
+        for group, turn in zip(groups, turns, strict=True):
+            if any(told.milliseconds > SLOW_MILLISECONDS for told in turn):
+                self._slow_until[group] = self._clock.now() + SLOW_FOR_SECONDS
         return [told for turn in turns for told in turn]
 
     def _parse(self, raws: Sequence[object]) -> list[Taken]:

@@ -22,6 +22,7 @@ from bot.clock import Clock
 from bot.config import ConfigError
 from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
 from bot.names import CALL_GAP_SECONDS, Names, OwnNames, Place, Swept
+from bot.patience import within
 
 log = logging.getLogger("bot.users")
 
@@ -34,6 +35,9 @@ REFUSED_IDS = frozenset({"ValidationException", "InvalidParameterValuesException
 """AWS's codes for ids that it will not even look up."""
 
 NO_USER = "[UNDEFINED]"  # what AWS says of a WorkSpace that belongs to no one user
+
+SHORTEST_CALL = 1.0
+"""Seconds that a call may take at least, though the time for names is over: every place is asked once."""
 
 KNOWN_SECONDS = 24 * 3600.0
 UNKNOWN_SECONDS = 60.0  # a new WorkSpace takes a moment to be describable
@@ -140,7 +144,7 @@ class WorkSpacesPeople:
                 if not self._wait_for_slot(place, until):
                     break
                 token = {"NextToken": swept.token} if swept.token else {}
-                people, next_token = self._describe(place, Limit=IDS_A_CALL, **token)
+                people, next_token = self._describe(place, until, Limit=IDS_A_CALL, **token)
                 self._names.remember(place, people)
                 seen += len(people)
                 swept = Swept(next_token, "" if next_token else tonight)
@@ -180,7 +184,7 @@ class WorkSpacesPeople:
 
     def _look_up(self, place: Place, ids: Sequence[str], until: float) -> NameGap | None:
         """Ask for all `ids`, up to the first trouble; None when all were answered."""
-        if gap := self._gap_at(place):
+        if gap := self._gap_at(place) or self._gap_around(place, until):
             return gap
         for number, some in enumerate(_calls(ids)):
             if number and self._clock.now() + CALL_GAP_SECONDS > until:
@@ -197,6 +201,14 @@ class WorkSpacesPeople:
         gap, ends = self._troubled.get(place, (None, 0.0))
         return gap if self._clock.now() < ends else None
 
+    def _gap_around(self, place: Place, until: float) -> NameGap | None:
+        """Once the time is over, a region that did not answer for one account is not asked for the next."""
+        silent = any(
+            region == place[1] and self._gap_at((account, region)) is NameGap.UNREACHABLE
+            for account, region in self._troubled
+        )
+        return NameGap.UNREACHABLE if silent and self._clock.now() >= until else None
+
     def _note(self, place: Place, trouble: Trouble, workspaces: int) -> None:
         self._troubled[place] = trouble.gap, self._clock.now() + TROUBLE_SECONDS[trouble.gap]
         _warn(place, workspaces, trouble)
@@ -208,7 +220,7 @@ class WorkSpacesPeople:
             if not self._wait_for_slot(place, max(until, self._clock.now() + CALL_GAP_SECONDS)):
                 return NO_TIME
             try:
-                found, _ = self._describe(place, WorkspaceIds=list(ids))
+                found, _ = self._describe(place, until, WorkspaceIds=list(ids))
             except Exception as error:  # noqa: BLE001 - whatever fails here, the login goes on without a name
                 trouble = _trouble(error)
                 if trouble.reason in REFUSED_IDS and not ASKABLE.fullmatch(ids[0]):
@@ -231,12 +243,15 @@ class WorkSpacesPeople:
         self._clock.sleep(slot - self._clock.now())
         return True
 
-    def _describe(self, place: Place, **asked: Any) -> tuple[dict[str, Person], str]:
+    def _describe(self, place: Place, until: float, **asked: Any) -> tuple[dict[str, Person], str]:
         """The people of a page, by WorkSpace id, and the token of the next page."""
-        client = self._aws.client("workspaces", region=place[1] or None)
-        answer = client.describe_workspaces(**asked)
+        seconds = max(until - self._clock.now(), SHORTEST_CALL)
+        answer = within(seconds, lambda: self._client(place).describe_workspaces(**asked))
         people = {desk["WorkspaceId"]: _person_at(desk) for desk in answer.get("Workspaces", [])}
         return people, answer.get("NextToken") or ""
+
+    def _client(self, place: Place) -> Any:
+        return self._aws.client("workspaces", region=place[1] or None)
 
     def _remember(self, place: Place, ids: Sequence[str], found: Mapping[str, Person]) -> None:
         now = self._clock.now()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.delivery import CALL_WAIT, LEASE, LONGEST_HOLD, MOST_DOUBTS
+from bot.delivery import CALL_WAIT, LEASE, LONGEST_HOLD
+from bot.drawing import MOST_DOUBTS
 from bot.outbox.base import OutboxError, Row
 from bot.outbox.sqlite import SqliteOutbox
 from bot.senders.base import SEND_SECONDS, Verdict

@@ -11,7 +11,9 @@ from bot.outbox.base import SAID_KEPT_SECONDS, Card, Row, Turn
 from bot.pace import Pace
 from bot.senders.base import Verdict
 from tests.support.clock import START, FakeClock
+from tests.support.outbox_aws import FaultyAws
 from tests.support.outbox_stores import FREE, STORES, Store, make_row
+from tests.support.outbox_table import SmallTable
 
 GROUP = "ops-group"
 LEASE = 30.0
@@ -29,10 +31,11 @@ def clock() -> FakeClock:
     return FakeClock(START + 1000)
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow if name == "dynamodb" else ()) for name in STORES])
 def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Open:
     """Opens the same outbox again and again, as a second copy of the bot or a restarted one does."""
-    return lambda: STORES[request.param](tmp_path, clock)
+    aws = request.getfixturevalue("aws").clients if request.param == "dynamodb" else FaultyAws(SmallTable())
+    return lambda: STORES[request.param](tmp_path, clock, aws)
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from bot.routing import Directory
+from bot.senders.base import Verdict
 from tests.support.bots import Bot, event_of
 from tests.support.channel import Channel
+from tests.support.clock import FakeClock
 from tests.test_delivery import Failing
 
 
@@ -60,7 +62,7 @@ def test_names_are_asked_for_once_a_batch_and_waited_for_20_seconds_at_the_most(
 
 def test_naming_leaves_time_to_keep(bot: Bot) -> None:
     bot.pipeline.take_in([event_of(1)], until=bot.clock.now() + 9.0)
-    assert bot.people.asked == [(("ws-8n1k2m3p4",), 4.0)]
+    assert bot.people.asked == [(("ws-8n1k2m3p4",), 6.0)]
 
 
 def test_nobody_is_asked_for_the_names_of_nobody(bot: Bot) -> None:
@@ -89,6 +91,25 @@ def test_silence_keeps_nothing(tmp_path: Path) -> None:
     bot = Bot(tmp_path / "o", {})
     intake = bot.take_in(event_of(1))
     assert (intake.rows, intake.unkept) == (0, "")
+
+
+def test_a_slow_channel_is_left_to_the_clock_for_a_minute(tmp_path: Path) -> None:
+    def silence() -> Verdict:
+        clock.advance(8.0)
+        return Verdict.unsure("no answer")
+
+    clock = FakeClock()
+    slow, quick = Channel(answers=[silence]), Channel()
+    bot = Bot(tmp_path / "o", {"slow": slow, "quick": quick}, clock=clock)
+    asked = []
+    for number, tell in enumerate(
+        [bot.pipeline.tell_quickly] * 2 + [bot.pipeline.tell] + [bot.pipeline.tell_quickly] * 2
+    ):
+        bot.take_in(event_of(number))
+        tell(until=bot.until)
+        clock.advance(10.0 if number < 3 else 50.0)
+        asked.append((len(slow.asked), len(quick.asked)))
+    assert asked == [(1, 1), (1, 2), (4, 3), (4, 4), (6, 5)]
 
 
 def test_log_lines_name_the_event_and_never_the_person(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:

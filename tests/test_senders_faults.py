@@ -22,7 +22,7 @@ from tests.support.providers import Answer, How, Provider, Request, refused_addr
 from tests.support.senders import SECRETS, Case, Stage, cases, staged
 
 OUTSIDE = ("mycompany.pager:PagerSender",)
-PATIENCE = 0.25
+PATIENCE = 0.6
 """Seconds for a provider that would take for ever."""
 ENDLESS = (How.SILENCE, How.TRICKLE_HEADERS, How.TRICKLE_BODY)
 AT_EASE = 10.0

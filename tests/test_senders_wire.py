@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.aws import Aws
+from bot.patience import within
 from bot.secrets import SecretError, SecretRef, Secrets, SecretStr
 from bot.senders import answers, wire
 from bot.senders.base import Outcome, Tools, Verdict
@@ -397,11 +398,11 @@ def tools(secrets: Secrets) -> Tools:
 
 
 def test_within_gives_back_what_came_of_a_call() -> None:
-    assert wire.within(5, lambda: 7) == 7
+    assert within(5, lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        wire.within(5, lambda: 1 / 0)
+        within(5, lambda: 1 / 0)
     with pytest.raises(TimeoutError):
-        wire.within(0.05, lambda: time.sleep(0.3))
+        within(0.05, lambda: time.sleep(0.3))
 
 
 def test_one_tls_context_serves_all_and_verifies() -> None:

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from botocore import exceptions as aws
 
+from bot.patience import within
 from bot.senders import answers
 from bot.senders.base import Tools, Verdict
-from bot.senders.wire import Answer, Deadline, within
+from bot.senders.wire import Answer, Deadline
 
 TOPIC_ARN = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"
 

@@ -18,7 +18,12 @@ from bot.senders.wire import Answer, Deadline, NoAnswerError
 OWN_HOSTS = ("*.logic.azure.com", "*.environment.api.powerplatform.com")
 
 _CONNECTOR = re.compile(r"https?://([^/]*\.webhook\.office\.com|outlook\.office(365)?\.com/webhook)", re.IGNORECASE)
-_TROUBLE = re.compile(r"HTTP error \d{3}|\berror:|\bfailed\b|^\s*<|\"error\"\s*:\s*[\"{\[]..", re.IGNORECASE)
+_TROUBLE = re.compile(
+    r"HTTP error \d{3}|\berror:|^\s*<"
+    r"|\bfailed\b(?!\"?\s*:\s*(0|false|null|\"\"|\[\s*\]))"
+    r"|\"error\"\s*:\s*(\"[^\"]|\{\s*\"|\[\s*[^\]\s])",
+    re.IGNORECASE,
+)
 """A 2xx that says so, or that is a page, was said by a gateway or by an old connector, not by a flow that started."""
 
 _ERROR_WITHIN = re.compile(r"HTTP error ([45]\d\d)")

@@ -12,16 +12,15 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import unquote
 
+from bot.patience import within
 from bot.secrets import SecretError, SecretRef
 from bot.senders.base import Tools, Verdict
 from bot.senders.hosts import Address, refusal
@@ -33,8 +32,6 @@ MOST_READ = 65_536
 """Bytes of an answer that are read: providers say a line or two."""
 
 _CHUNK = 16_384
-
-T = TypeVar("T")
 
 
 class NoAnswerError(Exception):
@@ -130,33 +127,6 @@ def _check_headers(headers: Mapping[str, str], service: str) -> None:
         if not (value.isascii() and value.isprintable()):
             problem = f"{service} was not asked: the header {name} must be one line of ASCII; look at its secret"
             raise NoAnswerError(Verdict.dead(problem, blames="destination"))
-
-
-def within(seconds: float, call: Callable[[], T]) -> T:
-    """What `call` answers or raises; TimeoutError when that takes longer. For calls that know no deadline.
-
-    One that hangs is left to itself: it holds no lock of ours, and ends with its own timeouts or the process.
-    """
-    box: SimpleQueue[Callable[[], T]] = SimpleQueue()
-
-    def run() -> None:
-        try:
-            value = call()
-        except BaseException as error:  # noqa: BLE001 - raised again, in the thread that waits
-            box.put(partial(_raised, error))
-        else:
-            box.put(lambda: value)
-
-    Thread(target=run, daemon=True).start()
-    try:
-        outcome = box.get(timeout=seconds)
-    except Empty:
-        raise TimeoutError from None
-    return outcome()
-
-
-def _raised(error: BaseException) -> Any:
-    raise error
 
 
 @cache

@@ -1,11 +1,14 @@
-"""The stores that every outbox test runs on: a name → how to open one on an empty folder. A new store is one line."""
+"""The stores that every outbox test runs on: a name → how to open one, in an empty folder or a table of its name."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
+from bot.aws import Aws
 from bot.clock import Clock
 from bot.outbox.base import Outbox, OutboxOperator, Row
+from bot.outbox.dynamodb import DynamoOutbox, create_table
 from bot.outbox.sqlite import SqliteOutbox
 from bot.pace import Pace
 from tests.support.clock import START
@@ -18,8 +21,18 @@ class Store(Outbox, OutboxOperator, Protocol):
     """What delivery lives by and what operators read and turn, in one object."""
 
 
-STORES: dict[str, Callable[[Path, Clock], Store]] = {
-    "sqlite": lambda folder, clock: SqliteOutbox(folder / "outbox.sqlite", clock),
+def open_table(aws: Aws, clock: Clock, name: str = "login-bot") -> DynamoOutbox:
+    """The outbox in the table `name` of whatever AWS the environment points at; the table is made when first opened."""
+    client = aws.client("dynamodb")
+    with suppress(client.exceptions.ResourceInUseException):
+        create_table(client, name)
+    return DynamoOutbox(name, aws, clock)
+
+
+STORES: dict[str, Callable[[Path, Clock, Aws], Store]] = {
+    "sqlite": lambda folder, clock, aws: SqliteOutbox(folder / "outbox.sqlite", clock),
+    "dynamodb": lambda folder, clock, aws: open_table(aws, clock, folder.name),
+    "small table": lambda folder, clock, aws: DynamoOutbox("login-bot", aws, clock),
 }
 
 
