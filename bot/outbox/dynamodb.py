@@ -755,7 +755,6 @@ class DynamoOutbox:
             for letter in self._letters_of(to, [event_id for _, event_id in by_target]):
                 by_target[to, letter.row.event_id].append(letter)
         rows = self._rows_again(by_target, group)
-        self._delete(_item(PK=l.key[0], SK=l.key[1]) for mine in by_target.values() for l in mine)
         self._wait(rows)
         self._make_known((entry.row for entry in rows), self._known({entry.row.event_id for entry in rows}))
         leaving = {letter.key: letter for mine in by_target.values() for letter in mine}
