@@ -26,7 +26,8 @@ from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from bot.aws import Aws, NoRegionError
 from bot.clock import Clock
@@ -1179,7 +1180,7 @@ def _passes(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return _code(error) in PASSING or status >= 500
-    return isinstance(error, (HTTPClientError, ConnectionClosedError))
+    return isinstance(error, (HTTPClientError, NoConnectionError))
 
 
 def _cure(error: Exception | None) -> str:
