@@ -40,6 +40,7 @@ lint: $(READY)
 
 bench: $(READY)  ## the measurements
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.storm
 
 clean:  ## forget the set-up and what was said
 	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -143,7 +143,7 @@ def _take_event(bot: Bot, event: object, until: float) -> dict[str, Any]:
 
 def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
     """Every record alone: what one of them is costs its neighbours nothing."""
-    intake = bot.pipeline.take_in([_open(record) for record in records], until=until)
+    intake = bot.pipeline.take_in(map(_open, records), until=until)
     looked_at = list(zip(records, intake.taken, strict=True))
     refused = [
         Refusal(_carried(record), taken.refused, _message_id(record)) for record, taken in looked_at if taken.refused

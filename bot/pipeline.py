@@ -91,7 +91,7 @@ class Pipeline:
         self._clock = clock
         self._delivery = Delivery(config=config, outbox=outbox, clock=clock, tools=tools, on_told=on_told)
 
-    def take_in(self, raws: Sequence[object], *, until: float) -> Intake:
+    def take_in(self, raws: Iterable[object], *, until: float) -> Intake:
         """Parse, name, route and keep a batch. `until` is when the call ends, in seconds since the epoch."""
         parsed = self._parse(raws)
         named = iter(self._name([taken.login for taken in parsed if taken.login is not None], until))
@@ -124,7 +124,7 @@ class Pipeline:
                 self._slow_until[group] = self._clock.now() + SLOW_FOR_SECONDS
         return [told for turn in turns for told in turn]
 
-    def _parse(self, raws: Sequence[object]) -> list[Taken]:
+    def _parse(self, raws: Iterable[object]) -> list[Taken]:
         received_at = datetime.fromtimestamp(self._clock.now(), UTC)
         return [_parse_one(raw, received_at) for raw in raws]
 

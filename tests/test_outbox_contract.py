@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.outbox.base import SAID_KEPT_SECONDS, Card, Row, Turn
+from bot.outbox.base import SAID_KEPT_SECONDS, Card, DeadLetter, Row, Turn
 from bot.pace import Pace
 from bot.senders.base import Verdict
 from tests.support.clock import START, FakeClock
@@ -32,10 +32,16 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow if name == "dynamodb" else ()) for name in STORES])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Open:
-    """Opens the same outbox again and again, as a second copy of the bot or a restarted one does."""
+def open_at(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[FakeClock], Store]:
+    """Opens the same outbox with a clock of one's own."""
     aws = request.getfixturevalue("aws").clients if request.param == "dynamodb" else FaultyAws(SmallTable())
-    return lambda: STORES[request.param](tmp_path, clock, aws)
+    return lambda clock: STORES[request.param](tmp_path, clock, aws)
+
+
+@pytest.fixture
+def open_store(open_at: Callable[[FakeClock], Store], clock: FakeClock) -> Open:
+    """Opens the same outbox again and again, as a second copy of the bot or a restarted one does."""
+    return lambda: open_at(clock)
 
 
 @pytest.fixture
@@ -424,20 +430,57 @@ def test_a_clock_that_goes_back_loses_and_repeats_nothing(store: Store, clock: F
     assert ids(begin(store).rows) == ["event-2"]
 
 
-# what waits for its time
+# pace
 
 
-def test_what_was_not_taken_is_on_no_card_before_its_time_and_others_go_on(store: Store, clock: FakeClock) -> None:
+PACE = Pace(messages=2, per=10.0, gap=1.0, group=GROUP)
+
+
+def begin_paced(store: Store) -> Card | None:
+    turn = store.waiting(GROUP, 1)
+    return store.begin(turn, turn.rows, LEASE, PACE)
+
+
+def test_a_card_holds_the_pace_even_if_its_caller_dies(store: Store, clock: FakeClock) -> None:
     store.keep([make_row(1), make_row(2)])
-    card = begin(store, limit=1)
-    store.settle(card, VERDICTS["unsure"], 0.0, ready_at=clock.now() + 10)
-    assert ids(store.waiting(GROUP, 10).rows) == ["event-2"]
-    store.settle(begin(store), VERDICTS["sent"], 0.0)
-    turn = store.waiting(GROUP, 10)
-    assert (turn.rows, turn.not_before) == ((), clock.now() + 10)
-    assert (store.due(clock.now() + 9), store.next_due()) == ([], clock.now() + 10)
-    clock.advance(10)
-    assert ids(store.waiting(GROUP, 10).rows) == ["event-1"]
+    card = begin_paced(store)
+    assert card is not None
+    assert store.due(card.lease_until) == [GROUP]
+    clock.advance(LEASE)
+    assert store.waiting(GROUP, 1).not_before == card.begun_at + PACE.gap
+
+
+def test_the_pace_holds_among_all_copies(store: Store, open_store: Open, clock: FakeClock) -> None:
+    store.keep([make_row(number) for number in range(6)])
+    began = []
+    for _ in range(100):
+        for copy in (store, open_store()):
+            card = begin_paced(copy)
+            if card is not None:
+                began.append(clock.now())
+                copy.settle(card, VERDICTS["sent"], 0.0)
+        clock.advance(0.5)
+    start = began[0]
+    assert [time - start for time in began] == [0.0, 1.0, 10.0, 11.0, 20.0, 21.0]
+
+
+def test_a_group_is_paced_from_the_answer(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    card = begin_paced(store)
+    assert card is not None
+    clock.advance(3)
+    store.settle(card, VERDICTS["sent"], 0.0)
+    turn = store.waiting(GROUP, 1)
+    assert (turn.not_before, turn.posted) == (clock.now() + PACE.gap, (clock.now(),))
+    assert store.next_due() == clock.now() + PACE.gap
+
+
+def test_a_retry_after_beats_a_shorter_pace(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    card = begin_paced(store)
+    assert card is not None
+    store.settle(card, VERDICTS["again"], clock.now() + 30)
+    assert store.waiting(GROUP, 1).not_before == clock.now() + 30
 
 
 def test_where_nothing_waits_there_is_nothing_to_wait_for(store: Store) -> None:
@@ -447,112 +490,197 @@ def test_where_nothing_waits_there_is_nothing_to_wait_for(store: Store) -> None:
     assert store.waiting(GROUP, 10).not_before == inf
 
 
-def test_what_was_tried_in_vain_queues_up_behind_what_came_meanwhile(store: Store, clock: FakeClock) -> None:
-    store.keep([make_row(1)])
-    tell(store, VERDICTS["again"])
-    store.keep([make_row(2, kept_at=clock.now() - 1)])
-    assert ids(store.waiting(GROUP, 10).rows) == ["event-2", "event-1"]
+# rows that rest, and cards of which nothing was sent
 
 
-def test_what_was_not_sent_counts_as_no_try(store: Store) -> None:
+def test_a_row_rests_until_it_is_ready_and_others_are_told_meanwhile(store: Store, clock: FakeClock) -> None:
     store.keep([make_row(1), make_row(2)])
-    store.settle(begin(store, limit=1), VERDICTS["again"], 0.0, tried=False)
-    rows = {row.event_id: row for row in store.waiting(GROUP, 10).rows}
-    assert (rows["event-1"].tries, rows["event-1"].first_try) == (0, None)
-    assert rows["event-1"].last_reason == "429 from the provider"
-    store.settle(begin(store), VERDICTS["dead"], 0.0, tried=False)
-    assert {(letter.tries, letter.first_try, letter.last_try) for letter in store.dead_letters()} == {(0, None, None)}
+    ready_at = clock.now() + 5
+    assert store.settle(begin(store, limit=1), VERDICTS["again"], 0.0, ready_at=ready_at)
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-2"]
+    tell(store, VERDICTS["sent"])
+    turn = store.waiting(GROUP, 10)
+    assert (turn.rows, turn.not_before) == ((), ready_at)
+    assert (store.due(ready_at - 0.001), store.due(ready_at), store.next_due()) == ([], [GROUP], ready_at)
+    clock.advance(5)
+    assert [(row.event_id, row.ready_at) for row in store.waiting(GROUP, 10).rows] == [("event-1", ready_at)]
 
 
-# pace
-
-PACE = Pace(messages=2, per=60.0, gap=5.0, group=GROUP)
-
-
-def test_a_pace_is_held_from_the_beginning_of_a_card_even_if_its_caller_dies(store: Store, clock: FakeClock) -> None:
-    store.keep([make_row(1), make_row(2)])
-    turn = store.waiting(GROUP, 1)
-    assert store.begin(turn, turn.rows, 1.0, PACE) is not None
-    clock.advance(2)
-    turn = store.waiting(GROUP, 1)
-    assert (turn.died, turn.not_before) == (True, clock.now() + 3)
-    assert store.begin(turn, turn.rows, LEASE, PACE) is None
-
-
-def test_a_pace_counts_from_the_answer(store: Store, clock: FakeClock) -> None:
-    """Whenever the provider took the card, it was before it answered: so no window ever holds more than it may."""
-    store.keep([make_row(number) for number in range(5)])
-    for number in range(2):
-        turn = store.waiting(GROUP, 1)
-        clock.advance(max(0.0, turn.not_before - clock.now()))
-        card = store.begin(turn, turn.rows, LEASE, PACE)
-        assert card is not None
-        clock.advance(3)
-        assert store.settle(card, VERDICTS["sent"], 0.0)
-        expected = clock.now() + 5 if number == 0 else clock.now() - 8 + 60
-        assert store.waiting(GROUP, 1).not_before == expected
-
-
-def test_a_retry_after_beats_a_shorter_pace(store: Store, clock: FakeClock) -> None:
+def test_what_is_kept_while_others_rest_is_told_at_once(store: Store, clock: FakeClock) -> None:
     store.keep([make_row(1)])
-    turn = store.waiting(GROUP, 1)
-    card = store.begin(turn, turn.rows, LEASE, PACE)
-    assert card is not None
-    store.settle(card, VERDICTS["again"], clock.now() + 30)
-    assert store.waiting(GROUP, 1).not_before == clock.now() + 30
+    store.settle(begin(store), VERDICTS["unsure"], 0.0, ready_at=clock.now() + 50)
+    assert store.due(clock.now()) == []
+    store.keep([make_row(2)])
+    assert store.due(clock.now()) == [GROUP]
+    assert ids(begin(store).rows) == ["event-2"]
 
 
-# what operators turn
+def test_a_row_kept_for_later_rests(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1, ready_at=clock.now() + 9)])
+    turn = store.waiting(GROUP, 10)
+    assert (turn.rows, turn.not_before, store.due(clock.now())) == ((), clock.now() + 9, [])
 
 
-def test_a_held_destination_is_passed_over_and_its_group_goes_on(store: Store, clock: FakeClock) -> None:
+def test_what_was_tried_queues_up_behind_what_was_not(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2), make_row(3)])
+    store.settle(begin(store, limit=2), VERDICTS["again"], 0.0)
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-3", "event-1", "event-2"]
+
+
+@pytest.mark.parametrize("outcome", ["again", "unsure", "dead"])
+def test_a_card_of_which_nothing_was_sent_counts_no_try(store: Store, clock: FakeClock, outcome: str) -> None:
+    store.keep([make_row(1)])
+    clock.advance(1)
+    assert store.settle(begin(store), VERDICTS[outcome], 0.0, tried=False)
+    letters = store.dead_letters() if outcome == "dead" else store.waiting(GROUP, 10).rows
+    assert [(one.tries, one.doubts, one.first_try, one.last_try) for one in letters] == [(0, 0, None, None)]
+    assert [status.doubts for status in store.status()] == [0]
+
+
+# hold, release, replay
+
+
+def give_up(store: Store, *rows: Row) -> list[DeadLetter]:
+    store.keep(rows)
+    tell(store, VERDICTS["dead"], rows[0].group)
+    return list(store.dead_letters())
+
+
+def counts(store: Store) -> dict[str, tuple[int, int, int, int]]:
+    return {one.destination: (one.waiting, one.said, one.given_up, one.doubts) for one in store.status()}
+
+
+def test_a_held_destination_is_told_nothing_and_keeps_everything(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    store.hold("ops", GROUP)
+    store.keep([make_row(2)])
+    assert store.waiting(GROUP, 10).rows == ()
+    assert (store.due(clock.now()), store.next_due()) == ([], None)
+    assert [(one.destination, one.held, one.waiting) for one in store.status()] == [("ops", True, 2)]
+    store.release("ops", GROUP)
+    assert ids(begin(store).rows) == ["event-1", "event-2"]
+
+
+def test_a_held_destination_holds_up_nobody_in_its_group(store: Store) -> None:
     store.keep([make_row(1), make_row(2, destination="audit")])
     store.hold("ops", GROUP)
-    assert [row.destination for row in store.waiting(GROUP, 10).rows] == ["audit"]
-    store.settle(begin(store), VERDICTS["sent"], 0.0)
-    assert (store.due(clock.now()), store.next_due(), store.waiting(GROUP, 10).rows) == ([], None, ())
-    assert {status.destination: status.held for status in store.status()} == {"audit": False, "ops": True}
-    store.release("ops", GROUP)
-    store.release("ops", GROUP)
-    assert store.due(clock.now()) == [GROUP]
+    assert [row.destination for row in begin(store).rows] == ["audit"]
 
 
-def test_a_destination_can_be_held_before_it_ever_had_a_login(store: Store, clock: FakeClock) -> None:
+def test_what_never_had_a_row_can_be_held_and_released(store: Store) -> None:
+    store.release("ops", GROUP)
+    store.hold("audit", GROUP)
+    store.hold("audit", GROUP)
+    assert [(one.destination, one.group, one.held) for one in store.status()] == [
+        ("audit", GROUP, True),
+        ("ops", GROUP, False),
+    ]
+    store.keep([make_row(1, destination="audit")])
+    assert store.waiting(GROUP, 10).rows == ()
+
+
+@pytest.mark.parametrize("outcome", VERDICTS)
+def test_a_card_begun_before_the_hold_is_settled(store: Store, outcome: str) -> None:
+    store.keep([make_row(1), make_row(2)])
+    card = begin(store, limit=1)
     store.hold("ops", GROUP)
-    store.keep([make_row(1)])
-    assert store.due(clock.now()) == []
+    assert store.settle(card, VERDICTS[outcome], 0.0)
+    assert store.waiting(GROUP, 10).rows == ()
 
 
-def test_a_card_that_died_begun_is_told_again_although_its_destination_is_held_now(
-    store: Store, clock: FakeClock
-) -> None:
+def test_a_card_that_died_is_told_again_although_it_is_held(store: Store, clock: FakeClock) -> None:
     store.keep([make_row(1), make_row(2)])
     begin(store, limit=1)
     store.hold("ops", GROUP)
     clock.advance(LEASE)
     assert store.due(clock.now()) == [GROUP]
-    turn = store.waiting(GROUP, 10)
-    assert (ids(turn.rows), turn.died) == (["event-1"], True)
+    assert ids(tell(store, VERDICTS["sent"]).rows) == ["event-1"]
+    assert store.due(clock.now()) == []
 
 
-def test_a_replayed_login_waits_again_with_its_doubts_and_no_tries(store: Store, clock: FakeClock) -> None:
-    store.keep([make_row(1), make_row(2)])
-    store.settle(begin(store, limit=1), VERDICTS["unsure"], 0.0)
-    tell(store, VERDICTS["dead"])
-    letters = list(store.dead_letters())
-    assert store.replay(letters, to=None, group=GROUP) == 2
+def test_a_replayed_login_waits_again_as_if_new_with_its_doubts(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1)])
+    tell(store, VERDICTS["unsure"])
+    (letter,) = give_up(store, make_row(1))
+    clock.advance(100)
+    assert store.replay([letter], to=None, group=GROUP) == 1
     assert list(store.dead_letters()) == []
-    rows = {row.event_id: row for row in store.waiting(GROUP, 10).rows}
-    assert {row.tries for row in rows.values()} == {0}
-    assert (rows["event-1"].doubts, rows["event-2"].doubts) == (1, 0)
-    assert {row.kept_at for row in rows.values()} == {clock.now()}
-    assert store.replay(letters, to=None, group=GROUP) == 0, "a replay that is repeated changes nothing"
+    assert store.waiting(GROUP, 10).rows == (
+        make_row(1, kept_at=clock.now(), doubts=1, last_reason="replayed: 410 channel_is_archived"),
+    )
+    assert counts(store) == {"ops": (1, 0, 0, 1)}
+    tell(store, VERDICTS["sent"])
+    assert counts(store) == {"ops": (0, 1, 0, 1)}
+    assert store.keep([make_row(1)]) == 0
 
 
-def test_a_login_replayed_elsewhere_is_not_told_twice_there(store: Store) -> None:
-    store.keep([make_row(1), make_row(1, destination="audit", group="audit"), make_row(2)])
-    tell(store, VERDICTS["sent"], "audit")
-    tell(store, VERDICTS["dead"])
-    assert store.replay(list(store.dead_letters()), to="audit", group="audit") == 1
-    assert ids(store.waiting("audit", 10).rows) == ["event-2"]
+def test_a_login_may_be_given_up_and_replayed_again_and_again(store: Store, clock: FakeClock) -> None:
+    letters = give_up(store, make_row(1))
+    for _ in range(3):
+        assert store.replay(letters, to=None, group=GROUP) == 1
+        tell(store, VERDICTS["dead"])
+        assert counts(store) == {"ops": (0, 0, 1, 0)}
+        letters = list(store.dead_letters())
+    store.replay(letters, to=None, group=GROUP)
+    tell(store, VERDICTS["sent"])
+    assert (list(store.dead_letters()), counts(store)) == ([], {"ops": (0, 1, 0, 0)})
+
+
+def test_what_is_replayed_twice_waits_once(store: Store, open_store: Open) -> None:
+    letters = give_up(store, make_row(1), make_row(2))
+    assert store.replay(letters[:1], to=None, group=GROUP) == 1
+    assert open_store().replay(letters, to=None, group=GROUP) == 1
+    assert sorted(ids(begin(store).rows)) == ["event-1", "event-2"]
+
+
+def test_a_duplicate_of_what_was_replayed_is_not_kept(store: Store) -> None:
+    store.replay(give_up(store, make_row(1)), to=None, group=GROUP)
+    assert store.keep([make_row(1)]) == 0
+    tell(store, VERDICTS["sent"])
+    assert store.keep([make_row(1)]) == 0
+    assert store.waiting(GROUP, 10).rows == ()
+
+
+def test_a_replay_may_go_elsewhere_but_not_where_it_was_said(store: Store, clock: FakeClock) -> None:
+    letters = give_up(store, make_row(1), make_row(2), make_row(3))
+    store.keep([make_row(1, destination="audit", group="mail")])
+    tell(store, VERDICTS["sent"], "mail")
+    store.keep([make_row(2, destination="audit", group="mail")])
+    assert store.replay(letters, to="audit", group="mail") == 1  # said there, waiting there, new there
     assert list(store.dead_letters()) == []
+    assert ids(begin(store, "mail").rows) == ["event-2", "event-3"]
+    assert counts(store) == {"audit": (2, 1, 0, 0), "ops": (0, 0, 0, 0)}
+
+
+def test_a_replay_may_pace_a_destination_in_another_group(store: Store) -> None:
+    store.replay(give_up(store, make_row(1)), to=None, group="new-group")
+    assert (store.waiting(GROUP, 10).rows, ids(begin(store, "new-group").rows)) == ((), ["event-1"])
+    assert [(one.destination, one.group) for one in store.status()] == [("ops", "new-group")]
+
+
+def test_a_hundred_letters_are_replayed_at_once(store: Store) -> None:
+    rows = [make_row(number) for number in range(100)]
+    store.keep(rows)
+    store.settle(begin(store, limit=100), VERDICTS["dead"], 0.0)
+    assert store.replay(list(store.dead_letters()), to=None, group=GROUP) == 100
+    assert len(begin(store, limit=200).rows) == 100
+    assert list(store.dead_letters()) == []
+
+
+# clocks that differ
+
+
+def test_a_copy_whose_clock_is_ahead_repeats_nothing_unnoticed(
+    store: Store, open_at: Callable[[FakeClock], Store], clock: FakeClock
+) -> None:
+    """It takes the lease for over too early: then the doubt is counted, and the first verdict does not count."""
+    store.keep([make_row(1)])
+    card = begin(store)
+    clock.advance(LEASE - 2)
+    assert store.waiting(GROUP, 10).rows == ()
+    ahead = open_at(FakeClock(clock.now() + 3))
+    again = begin(ahead)
+    assert [row.doubts for row in again.rows] == [1]
+    assert not store.settle(card, VERDICTS["sent"], 0.0)
+    assert ahead.settle(again, VERDICTS["sent"], 0.0)
+    assert store.keep([make_row(1)]) == 0

@@ -26,7 +26,8 @@ from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from bot.aws import Aws, NoRegionError
 from bot.clock import Clock
@@ -755,7 +756,6 @@ class DynamoOutbox:
             for letter in self._letters_of(to, [event_id for _, event_id in by_target]):
                 by_target[to, letter.row.event_id].append(letter)
         rows = self._rows_again(by_target, group)
-        self._delete(_item(PK=each.key[0], SK=each.key[1]) for mine in by_target.values() for each in mine)
         self._wait(rows)
         self._make_known((entry.row for entry in rows), self._known({entry.row.event_id for entry in rows}))
         leaving = {letter.key: letter for mine in by_target.values() for letter in mine}
@@ -1180,7 +1180,7 @@ def _passes(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return _code(error) in PASSING or status >= 500
-    return isinstance(error, (HTTPClientError, ConnectionClosedError))
+    return isinstance(error, (HTTPClientError, NoConnectionError))
 
 
 def _cure(error: Exception | None) -> str:

@@ -33,7 +33,7 @@ class Table:
     def __init__(self, clock: SimClock, is_down: Callable[[], bool] = lambda: False) -> None:
         self._clock = clock
         self._is_down = is_down
-        self._items: dict[str, dict[str, bytes]] = {}  # by PK and SK; packed, for a storm leaves half a million
+        self._items: dict[tuple[str, str], bytes] = {}  # by PK and SK; packed, for a storm leaves half a million
         self._order: dict[str, list[str]] = {}
         self.calls: Counter[str] = Counter()
 
@@ -106,7 +106,7 @@ class Table:
                 if len(found) == Limit or size > PAGE_BYTES:
                     return {"Items": found, "LastEvaluatedKey": {name: found[-1][name] for name in ("PK", "SK")}}
                 if sort_key.startswith(beginning):
-                    packed = self._items[partition][sort_key]
+                    packed = self._items[partition, sort_key]
                     size += len(packed)
                     found.append(loads(packed))
             return {"Items": found}
@@ -126,7 +126,7 @@ class Table:
             raise _refusal("ValidationException", operation)
 
     def _read(self, key: Item) -> Item | None:
-        packed = self._items.get(key["PK"]["S"], {}).get(key["SK"]["S"])
+        packed = self._items.get((key["PK"]["S"], key["SK"]["S"]))
         return loads(packed) if packed else None
 
     def _write(self, item: Item) -> None:
@@ -134,13 +134,13 @@ class Table:
         packed = dumps(item)
         if len(packed) > ITEM_BYTES:
             raise _refusal("ValidationException", "PutItem")
-        if sort_key not in self._items.setdefault(partition, {}):
+        if (partition, sort_key) not in self._items:
             insort(self._order.setdefault(partition, []), sort_key)
-        self._items[partition][sort_key] = packed
+        self._items[partition, sort_key] = packed
 
     def _delete(self, key: Item) -> None:
         partition, sort_key = key["PK"]["S"], key["SK"]["S"]
-        if self._items.get(partition, {}).pop(sort_key, None):
+        if self._items.pop((partition, sort_key), None):
             self._order[partition].remove(sort_key)
 
 

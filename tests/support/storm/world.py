@@ -141,6 +141,7 @@ class World:
             self._build(name)
         self.table = table(self.clock, lambda: storm.table_is_down(self.clock.now() - self.start))
         self.copies = self.calls = self.died = 0
+        self.largest_batch = 0
         self.sent_back: list[int] = []
         """How many records a call wanted to see again, of each call that wanted any."""
         self.longest_wait_for_a_name = 0.0
@@ -220,6 +221,7 @@ class World:
                 continue
             self.clock.sleep(WINDOW)
             records = self.queue.receive(BATCH)
+            self.largest_batch = max(self.largest_batch, len(records))
             said = self._call({"Records": records}) if records else None
             if said is not None:
                 failed = {each["itemIdentifier"] for each in said["batchItemFailures"]}
@@ -241,10 +243,7 @@ class World:
     def _call(self, event: dict[str, Any]) -> dict[str, Any] | None:
         """One call of the function; None when its process died, or did not come to an end in its time."""
         self.calls += 1
-        if not self._idle:
-            self._idle.append(self._made())
-            self.clock.sleep(COLD_START)
-        copy = self._idle.pop()
+        copy = self._idle.pop() if self._idle else self._started()
         self._busy.append(copy)
         copy.process.dies_at = self.clock.now() + CALL_SECONDS
         context = Context(self.clock, copy.process.dies_at)
@@ -256,8 +255,9 @@ class World:
         self._idle.append(copy)
         return said[0]
 
-    def _made(self) -> Copy:
+    def _started(self) -> Copy:
         self.copies += 1
+        self.clock.sleep(COLD_START)
         pipeline = Pipeline(
             config=self.config,
             people=TimedPeople(self),
