@@ -4,9 +4,14 @@ from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+
+
+class Within(Protocol):
+    def __call__(self, seconds: float, call: Callable[[], T], /) -> T:
+        """What `call` answers or raises; TimeoutError when that takes longer than `seconds`."""
 
 
 def within(seconds: float, call: Callable[[], T]) -> T:

@@ -22,7 +22,7 @@ from bot.clock import Clock
 from bot.config import ConfigError
 from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
 from bot.names import CALL_GAP_SECONDS, Names, OwnNames, Place, Swept
-from bot.patience import within
+from bot.patience import Within, within
 
 log = logging.getLogger("bot.users")
 
@@ -104,9 +104,10 @@ class WorkSpacesPeople:
     AWS nothing. Everything is asked with the bot's own credentials, to which the ids of other accounts are unknown.
     """
 
-    def __init__(self, aws: Aws, clock: Clock, names: Names | None = None) -> None:
+    def __init__(self, aws: Aws, clock: Clock, names: Names | None = None, *, within: Within = within) -> None:
         self._aws = aws
         self._clock = clock
+        self._within = within
         self._names: Names = names or OwnNames(clock)
         self._lock = Lock()
         self._known: OrderedDict[Desk, tuple[Person, float]] = OrderedDict()  # the person, and until when that is fresh
@@ -246,7 +247,7 @@ class WorkSpacesPeople:
     def _describe(self, place: Place, until: float, **asked: Any) -> tuple[dict[str, Person], str]:
         """The people of a page, by WorkSpace id, and the token of the next page."""
         seconds = max(until - self._clock.now(), SHORTEST_CALL)
-        answer = within(seconds, lambda: self._client(place).describe_workspaces(**asked))
+        answer = self._within(seconds, lambda: self._client(place).describe_workspaces(**asked))
         people = {desk["WorkspaceId"]: _person_at(desk) for desk in answer.get("Workspaces", [])}
         return people, answer.get("NextToken") or ""
 

@@ -2,9 +2,10 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, TypeVar
 
 import pytest
 
@@ -21,6 +22,8 @@ from tests.support.providers import Answer, How, refused_address
 
 ALICE = "ws-alice0001"
 THROTTLED = refusal("ThrottlingException")
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -49,7 +52,12 @@ def fleet(one_fleet: Fleet) -> Fleet:
 
 @pytest.fixture
 def people(fleet: Fleet, aws: Aws, clock: FakeClock) -> WorkSpacesPeople:
-    return WorkSpacesPeople(aws, clock)
+    return WorkSpacesPeople(aws, clock, within=at_leisure)
+
+
+def at_leisure(_: float, call: Callable[[], T]) -> T:
+    """Lets a call take its time: a busy machine is no region that does not answer."""
+    return call()
 
 
 def at(workspace_id: str = ALICE, **different: Any) -> Login:
@@ -133,7 +141,7 @@ def test_an_aws_that_nobody_here_wrote_names_a_hundred_logins(
         aws = reach(monkeypatch, "http://{}:{}".format(*server.get_host_and_port()))
         ids = hire([f"user{number}" for number in range(60)], "eu-central-1")
         logins = [at(workspace_id, region="") for workspace_id in [*ids, *ids[:40], "ws-nobody001"]]
-        named = WorkSpacesPeople(aws, clock).name(logins, until=clock.now() + 20)
+        named = WorkSpacesPeople(aws, clock, within=at_leisure).name(logins, until=clock.now() + 20)
     finally:
         server.stop()
     assert [login.user for login in named] == [f"user{number % 60}" for number in range(100)] + [None]
@@ -343,10 +351,23 @@ def test_an_aws_that_does_not_answer_costs_one_call_and_no_login(
 def test_a_silent_aws_is_not_waited_for(fleet: Fleet, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bot.aws, "READ_SECONDS", 0.2)
     fleet.always(Answer(how=How.SILENCE))
-    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock)
+    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock, within=at_leisure)
     named = people.name([at(f"ws-desk{number:05}") for number in range(60)], until=clock.now() + 20)
     assert {login.person and login.person.gap for login in named} == {NameGap.UNREACHABLE}
     assert len(fleet.calls) == 1
+
+
+def test_a_call_that_never_ends_costs_its_time_and_no_more(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a look-up of AWS's address does that nobody answers: no timeout of the client's ends it."""
+    monkeypatch.setattr(bot.users, "SHORTEST_CALL", 0.05)
+    hangs = Event()
+
+    class Hanging(Aws):
+        def client(self, service: str, *, region: str | None = None) -> Any:
+            hangs.wait()
+
+    assert person(WorkSpacesPeople(Hanging(), clock), at()).gap is NameGap.UNREACHABLE
+    hangs.set()
 
 
 def test_an_aws_that_is_not_there_is_unreachable(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -355,7 +376,7 @@ def test_an_aws_that_is_not_there_is_unreachable(clock: FakeClock, monkeypatch: 
 
 
 def test_without_a_region_the_login_goes_on(fleet: Fleet, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock)
+    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock, within=at_leisure)
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert person(people, at(region="")).gap is NameGap.UNREACHABLE
     assert person(people, at(region="eu-west-1.evil.example/#")).gap is NameGap.UNREACHABLE
@@ -365,7 +386,7 @@ def test_without_a_region_the_login_goes_on(fleet: Fleet, clock: FakeClock, monk
 def test_without_credentials_the_bot_may_not_ask(
     fleet: Fleet, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock)
+    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock, within=at_leisure)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert person(people, at()).gap is NameGap.DENIED

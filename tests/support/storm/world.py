@@ -116,7 +116,8 @@ class TimedPeople(WorkSpacesPeople):
     """Notes how long names were waited for."""
 
     def __init__(self, world: "World") -> None:
-        super().__init__(world.aws, world.clock, DynamoNames(TABLE, world.aws, world.clock))
+        names = DynamoNames(TABLE, world.aws, world.clock)
+        super().__init__(world.aws, world.clock, names, within=lambda _, call: call())
         self._world = world
 
     def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
