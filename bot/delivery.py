@@ -49,7 +49,11 @@ SETTLE_TRIES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What became of one card. `settled` is False where the verdict could not be written: it will be said again."""
+    """What became of one card. `settled` is False where the verdict could not be written: it will be said again.
+
+    `waited` is how many seconds after the bot heard of each login its card was taken; empty where it was not. `died`
+    says that the card was begun before, by a copy of the bot that never settled it.
+    """
 
     destination: str
     event_ids: tuple[str, ...]
@@ -57,6 +61,8 @@ class Told:
     payload: Payload | None
     milliseconds: float
     settled: bool = True
+    waited: tuple[float, ...] = ()
+    died: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +103,7 @@ class Delivery:
                 card = self._outbox.begin(turn, drawn.rows, LEASE, self._pace(turn))
                 if card is None:
                     break  # another copy of the bot tells this group, and goes on with it
-                told.append(self._tell_card(card, drawn, until))
+                told.append(self._tell_card(card, drawn, until, died=turn.died))
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"group": group, "reason": str(error)}})  # noqa: TRY400
         except Exception as error:  # noqa: BLE001 - our own mistake may cost this group's turn, and no other's
@@ -121,20 +127,23 @@ class Delivery:
         paces = [place.pace for place in self._config.destinations.values() if place.pace.group == turn.group]
         return paces[0] if paces else Pace(messages=MOST_REMEMBERED, per=0.0, gap=0.0, group=turn.group)
 
-    def _tell_card(self, card: Card, drawn: Drawn, until: float) -> Told:
+    def _tell_card(self, card: Card, drawn: Drawn, until: float, *, died: bool) -> Told:
         started = self._clock.now()
         if drawn.verdict is not None:
             verdict = self._give_up(card, drawn.verdict)
             wait = Wait(rows=drawn.rest if verdict is drawn.verdict else UNKEPT_REST)
         else:
             verdict, wait = self._follow(card, self._send(card, drawn.payload, until))
+        answered = self._clock.now()
         told = Told(
             destination=card.rows[0].destination,
             event_ids=tuple(row.event_id for row in card.rows),
             verdict=verdict,
             payload=drawn.payload,
-            milliseconds=round((self._clock.now() - started) * 1000, 1),
+            milliseconds=round((answered - started) * 1000, 1),
             settled=self._settle(card, verdict, wait, tried=drawn.verdict is None),
+            waited=tuple(answered - at for at in drawn.received) if verdict.outcome is Outcome.SENT else (),
+            died=died,
         )
         _log_told(told)
         if self._on_told is not None:

@@ -18,6 +18,8 @@ MOST_ROWS = 400
 MOST_DOUBTS = 12
 """A login that may have been said so often, over some three hours, is given up: it was, or the channel is broken."""
 TOO_DOUBTFUL = f"may have been said {MOST_DOUBTS} times"
+TOO_OLD = "not told within"
+"""How the reasons begin for which delivery itself gives logins up."""
 
 ALMOST_FULL = 0.97
 """How full a card is meant to be: rows differ, and a card that is drawn twice costs twice."""
@@ -31,13 +33,15 @@ another copy of the bot may run on another file (a deployment under way, an oper
 class Drawn:
     """The next card: its rows and its payload, or the verdict on rows for which there is nothing to send.
 
-    `rest` is for how many seconds rows that go back to wait are left alone.
+    `rest` is for how many seconds rows that go back to wait are left alone. `received` is when the bot heard of each
+    login on the card, in seconds since the epoch.
     """
 
     rows: tuple[Row, ...]
     payload: Payload | None = None
     verdict: Verdict | None = None
     rest: float = 0.0
+    received: tuple[float, ...] = ()
 
 
 class Drawing:
@@ -80,23 +84,23 @@ class Drawing:
     def _draw(self, destination: Destination, rows: Sequence[Row]) -> tuple[Drawn, int]:
         """The card of `rows`, and how many of them to draw instead: 0 when the card is fine, or a single row's."""
         try:
-            payload, room, fits = self._weighed(destination, rows)
+            payload, room, fits, received = self._weighed(destination, rows)
         except Exception as error:  # noqa: BLE001 - a formatter may be anybody's; its text may hold the login
             reason = f"formatter {destination.formatter!r} failed with {type(error).__name__}"
             return Drawn(tuple(rows), verdict=Verdict.dead(reason, "payload")), len(rows) // 2
         if len(rows) > 1:
             self._room[destination.name] = room
-        return Drawn(tuple(rows), payload), 0 if fits or len(rows) == 1 else min(len(rows) - 1, room)
+        return Drawn(tuple(rows), payload, received=received), 0 if fits or len(rows) == 1 else min(len(rows) - 1, room)
 
-    def _weighed(self, destination: Destination, rows: Sequence[Row]) -> tuple[Payload, int, bool]:
-        """The card of `rows`, how many such rows a card has room for, and whether these fit."""
+    def _weighed(self, destination: Destination, rows: Sequence[Row]) -> tuple[Payload, int, bool, tuple[float, ...]]:
+        """The card of `rows`, how many such rows a card has room for, whether these fit, when each was received."""
         formatter = self._formatter(destination)
         logins = [Login.from_json(row.login) for row in rows]
         audience = self._config.audience(destination.name, {login.directory_id for login in logins})
         payload = formatter.draw(logins, audience)
         weight = formatter.weigh(payload)
         room = max(1, int(len(rows) * weight.limit / max(weight.used, 1) * ALMOST_FULL))
-        return payload, room, weight.fits
+        return payload, room, weight.fits, tuple(login.received_at.timestamp() for login in logins)
 
     def _formatter(self, destination: Destination) -> Formatter:
         if (formatter := self._formatters.get(destination.formatter)) is None:
@@ -114,5 +118,5 @@ def _expired(turn: Turn, give_up_after: float, now: float) -> Drawn | None:
     late = tuple(row for row in turn.rows if now - row.kept_at >= give_up_after and row.last_reason)
     if not late or (turn.died and len(late) < len(turn.rows)):
         return None
-    reason = f"not told within {give_up_after:g} s (last: {late[0].last_reason})"
+    reason = f"{TOO_OLD} {give_up_after:g} s (last: {late[0].last_reason})"
     return Drawn(late, verdict=Verdict.dead(reason, "destination"))

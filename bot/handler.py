@@ -6,20 +6,24 @@ The only file that wires the real world for Lambda.
 import json
 import logging
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from bot import logs
+from bot import logs, metrics
 from bot.aws import Aws
 from bot.clock import Clock, SystemClock
 from bot.config import ConfigError, load
 from bot.events import MAX_EVENT_BYTES
+from bot.metrics import Figure
 from bot.names import DynamoNames
-from bot.outbox.base import Outbox
-from bot.pipeline import Pipeline
+from bot.outbox.base import Outbox, OutboxReader
+from bot.pipeline import Intake, Pipeline
 from bot.refusals import Refusal, Refusals
+from bot.samples import canary_id
 from bot.secrets import Secrets
 from bot.senders.base import Tools
 from bot.users import ListedPeople, People, WorkSpacesPeople
@@ -87,6 +91,10 @@ def _version(path: str) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
+class Store(Outbox, OutboxReader, Protocol):
+    """What delivery lives by, and what can be seen from outside."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bot:
     """Everything that a call needs, made once per container."""
@@ -96,10 +104,17 @@ class Bot:
     clock: Clock
     fleet: WorkSpacesPeople | None = None
     """Where people are looked up, unless they are on a list: known better from night to night."""
+    reader: OutboxReader | None = None
+    """Where each tick of the clock sees what waits."""
+    service: str = ""
+    """Whose numbers are told to CloudWatch; nobody's, where it is empty."""
+
+    def note(self, figures: Iterable[Figure]) -> None:
+        metrics.tell(self.service, figures, self.clock.now())
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:
-    """Take what AWS brings: a WorkSpaces Access event, an SQS batch of such events, or the one-minute clock.
+    """Take what AWS brings: a WorkSpaces Access event, an SQS batch of such events, the one-minute clock or the canary.
 
     A batch is answered with `{"batchItemFailures": [{"itemIdentifier": messageId}, …]}`: the records that could not
     be kept. Raises ConfigError when the routing file can't be used, and NotKeptError when a direct event could not be
@@ -113,15 +128,33 @@ def answer(bot: Bot, event: Any, context: Any) -> dict[str, Any]:
     until = _until(bot.clock, context)
     if isinstance(event, dict) and isinstance(event.get("Records"), list):
         return _take_batch(bot, event["Records"], until)
-    said = {} if _is_clock(event) else _take_event(bot, event, until)
-    bot.pipeline.tell(until=until)
+    if _is_clock(event):
+        bot.note(_waiting(bot))
+    elif known_as := canary_id(event):
+        _take_canary(bot, event, known_as)
+    else:
+        _take_event(bot, event, until)
+    bot.note(metrics.of_told(bot.pipeline.tell(until=until)))
     if _is_clock(event):
         _sweep(bot, event, until)
-    return said
+    return {}
 
 
 def _is_clock(event: object) -> bool:
     return isinstance(event, dict) and event.get("detail-type") == CLOCK_TYPE
+
+
+def _waiting(bot: Bot) -> Iterator[Figure]:
+    """What waits before this tick tells it: a tick that has no time left must not be silent about the rest."""
+    if bot.reader is not None:
+        yield from metrics.of_waiting(bot.reader.status(), bot.clock.now())
+
+
+def _take_canary(bot: Bot, event: dict[str, Any], known_as: str) -> None:
+    account, region = str(event.get("account", "")), str(event.get("region", ""))
+    intake = bot.pipeline.take_in_samples(known_as, account=account, region=region)
+    if intake.unkept:
+        raise NotKeptError(intake.unkept)
 
 
 def _sweep(bot: Bot, tick: dict[str, Any], until: float) -> None:
@@ -129,21 +162,31 @@ def _sweep(bot: Bot, tick: dict[str, Any], until: float) -> None:
     account, region = tick.get("account"), tick.get("region")
     if bot.fleet is not None and isinstance(account, str) and isinstance(region, str):
         bot.fleet.sweep((account, region), until=until)
+        bot.note(_look_ups(bot))
 
 
-def _take_event(bot: Bot, event: object, until: float) -> dict[str, Any]:
-    intake = bot.pipeline.take_in([event], until=until)
+def _look_ups(bot: Bot) -> Iterator[Figure]:
+    return metrics.count(LookUps=bot.fleet.calls() if bot.fleet is not None else 0)
+
+
+def _take_in(bot: Bot, raws: Iterable[object], until: float) -> Intake:
+    intake = bot.pipeline.take_in(raws, until=until)
+    bot.note(chain(metrics.of_intake(intake), _look_ups(bot)))
+    return intake
+
+
+def _take_event(bot: Bot, event: object, until: float) -> None:
+    intake = _take_in(bot, [event], until)
     if intake.unkept:
         raise NotKeptError(intake.unkept)
     refused = intake.taken[0].refused
     if refused and bot.refusals.put([Refusal(event, refused)], until=until):
         raise NotKeptError(f"refused ({refused}), and the dead-letter queue did not take it")
-    return {}
 
 
 def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
     """Every record alone: what one of them is costs its neighbours nothing."""
-    intake = bot.pipeline.take_in(map(_open, records), until=until)
+    intake = _take_in(bot, map(_open, records), until)
     looked_at = list(zip(records, intake.taken, strict=True))
     refused = [
         Refusal(_carried(record), taken.refused, _message_id(record)) for record, taken in looked_at if taken.refused
@@ -152,7 +195,8 @@ def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
     if intake.unkept:
         failed += [_message_id(record) for record, taken in looked_at if not taken.refused]
     else:
-        bot.pipeline.tell_quickly(until=min(until, bot.clock.now() + BATCH_TELLS_SECONDS))
+        told = bot.pipeline.tell_quickly(until=min(until, bot.clock.now() + BATCH_TELLS_SECONDS))
+        bot.note(metrics.of_told(told))
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -202,14 +246,10 @@ def _wired(environment: Environment) -> Bot:
     tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)
     people = _people(environment, aws, clock)
     fleet = people if isinstance(people, WorkSpacesPeople) else None
-    pipeline = Pipeline(
-        config=config,
-        people=people,
-        outbox=_outbox(environment, aws, clock),
-        clock=clock,
-        tools=tools,
-    )
-    return Bot(pipeline, Refusals(aws, clock, environment.dead_letter_queue_url), clock, fleet)
+    outbox = _outbox(environment, aws, clock)
+    pipeline = Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=tools)
+    refusals = Refusals(aws, clock, environment.dead_letter_queue_url)
+    return Bot(pipeline, refusals, clock, fleet, outbox, metrics.service())
 
 
 def _people(environment: Environment, aws: Aws, clock: Clock) -> People:
@@ -219,7 +259,7 @@ def _people(environment: Environment, aws: Aws, clock: Clock) -> People:
     return WorkSpacesPeople(aws, clock, names)
 
 
-def _outbox(environment: Environment, aws: Aws, clock: Clock) -> Outbox:
+def _outbox(environment: Environment, aws: Aws, clock: Clock) -> Store:
     """The table, or the SQLite file, which is a laptop's: on Lambda it would be lost with the container."""
     if environment.table_name:
         from bot.outbox.dynamodb import DynamoOutbox  # noqa: PLC0415 - a laptop has no table

@@ -1,4 +1,7 @@
-"""Log lines as JSON on standard error: what happened, to which event, where, why. No card, no name, no secret."""
+"""Log lines as JSON on standard error: what happened, to which event, where, why. No card, no name, no secret.
+
+On Lambda both streams end in one log group. The keys `timestamp` and `level` are those that Lambda reads.
+"""
 
 import json
 import logging
@@ -12,7 +15,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -42,6 +45,12 @@ def set_up(level: str = "INFO") -> None:
         handler.setFormatter(JsonLines())
         logger.addHandler(handler)
     logger.propagate = "AWS_LAMBDA_FUNCTION_NAME" not in os.environ  # there the root would print it twice
+
+
+def to_standard_output(line: str) -> None:
+    """One line for machines, whatever the log's level; in one piece, for others write at the same time."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def places(error: BaseException) -> list[str]:

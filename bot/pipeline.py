@@ -15,6 +15,7 @@ from bot.delivery import CALL_WAIT, Delivery, Told
 from bot.events import Login, RefusedError, parse
 from bot.outbox.base import Outbox, OutboxError, Row
 from bot.routing import Decision
+from bot.samples import sample
 from bot.senders.base import Tools
 from bot.users import People
 
@@ -97,6 +98,15 @@ class Pipeline:
         named = iter(self._name([taken.login for taken in parsed if taken.login is not None], until))
         routed = tuple(self._route(next(named)) if taken.login is not None else taken for taken in parsed)
         return self._keep(routed)
+
+    def take_in_samples(self, event_id: str, *, account: str, region: str) -> Intake:
+        """Keep one marked sample for every destination, whatever the routes say; once for each `event_id`."""
+        at = datetime.fromtimestamp(self._clock.now(), UTC)
+        named = (
+            (name, sample(self.config, name, event_id=event_id, at=at, account=account, region=region))
+            for name in self.config.destinations
+        )
+        return self._keep(tuple(Taken(login=login, decision=Decision({name: "canary"}, ())) for name, login in named))
 
     def tell(self, *, until: float) -> list[Told]:
         """Tell every group that has something to do now or in a moment, side by side, until `until` is near.

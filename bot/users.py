@@ -111,6 +111,7 @@ class WorkSpacesPeople:
         self._names: Names = names or OwnNames(clock)
         self._lock = Lock()
         self._known: OrderedDict[Desk, tuple[Person, float]] = OrderedDict()  # the person, and until when that is fresh
+        self._calls = 0
         self._troubled: dict[Place, tuple[NameGap, float]] = {}  # the trouble, and until when nobody is asked there
 
     def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
@@ -137,6 +138,11 @@ class WorkSpacesPeople:
         if swept != before:
             self._names.sweep(place, swept)
         return seen
+
+    def calls(self) -> int:
+        """How often AWS was asked since this was last called."""
+        calls, self._calls = self._calls, 0
+        return calls
 
     def _sweep(self, place: Place, swept: Swept, tonight: str, until: float) -> tuple[Swept, int]:
         seen = 0
@@ -247,6 +253,7 @@ class WorkSpacesPeople:
     def _describe(self, place: Place, until: float, **asked: Any) -> tuple[dict[str, Person], str]:
         """The people of a page, by WorkSpace id, and the token of the next page."""
         seconds = max(until - self._clock.now(), SHORTEST_CALL)
+        self._calls += 1
         answer = self._within(seconds, lambda: self._client(place).describe_workspaces(**asked))
         people = {desk["WorkspaceId"]: _person_at(desk) for desk in answer.get("Workspaces", [])}
         return people, answer.get("NextToken") or ""

@@ -14,7 +14,8 @@ from bot.cli import options
 from bot.cli.show import Mistake, note, say, say_json
 from bot.cli.wiring import known_destination, one_login, tools
 from bot.config import Config, Destination, load
-from bot.events import Login, Person
+from bot.events import Login
+from bot.samples import sample
 from bot.senders import sender_class
 from bot.senders.base import SEND_SECONDS, Outcome, Verdict
 from bot.senders.console import draw, is_colourful, terminal_width
@@ -64,7 +65,7 @@ def send_test(
     """
     config = load(routes)
     destination = known_destination(config, dest)
-    login = _sample(config, dest)
+    login = sample(config, dest, event_id=f"send-test-{uuid4()}", at=datetime.now(UTC))
     payload, _ = _drawn(config, destination, login)
     verdict, milliseconds = _post(config, destination, payload)
     if as_json:
@@ -74,29 +75,6 @@ def send_test(
         _say_verdict(dest, verdict, milliseconds)
     if verdict.outcome is not Outcome.SENT:
         raise typer.Exit(1)
-
-
-def _sample(config: Config, destination: str) -> Login:
-    """A made-up login of a directory that the destination hears of, where there is one."""
-    homes = config.routing.directories.values()
-    home = next((home for home in homes if destination in (home.notify or ())), None)
-    now = datetime.now(UTC)
-    return Login(
-        event_id=f"send-test-{uuid4()}",
-        workspace_id="ws-sample000",
-        directory_id=home.id if home else "d-0000000000",
-        directory_name=home.name if home else "",
-        logged_in_at=now,
-        emitted_at=now,
-        received_at=now,
-        account="123456789012",
-        region="eu-west-1",
-        address="203.0.113.7",
-        client="WorkSpaces Desktop client",
-        platform="Windows",
-        person=Person(name="sample.user"),
-        sample=True,
-    )
 
 
 @contextmanager
