@@ -20,9 +20,9 @@ def sample(
     account: str = "123456789012",
     region: str = "eu-west-1",
 ) -> Login:
-    """A made-up login of a directory that the destination hears of, where there is one."""
+    """A made-up login of a directory that the destination hears of, where there is one; with no destination, of any."""
     homes = config.routing.directories.values()
-    home = next((home for home in homes if destination in (home.notify or ())), None)
+    home = next((home for home in homes if not destination or destination in (home.notify or ())), None)
     return Login(
         event_id=event_id,
         workspace_id="ws-sample000",

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from bot.cli import ask, demo, look, records, running, turning
 from bot.cli.show import Mistake, complain
+from bot.cli.trouble import explained
 from bot.cli.wiring import with_cure
 from bot.config import ConfigError
 from bot.outbox.base import OutboxError
@@ -26,6 +27,20 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> Any:
         return _plain(super().get_params(ctx))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it on a table or on a file: what was typed beats the environment, and of two variables the table's."""
+        typed = {name for name in ("state", "table") if _source(ctx, name) == "COMMANDLINE"}
+        if len(typed) > 1:
+            raise typer.BadParameter("--state names a file and --table a table; give one of them", ctx=ctx)
+        if typed == {"state"} and "table" in ctx.params:
+            ctx.params["table"] = ""
+        try:
+            return super().invoke(ctx)
+        except OutboxError as error:
+            table = ctx.params.get("table")
+            why = explained(error.__cause__, f"table {table!r}", "dynamodb") if table else ""
+            raise (Mistake(why) if why else error) from None
 
 
 class Group(TyperGroup):
@@ -46,6 +61,11 @@ class Commands(Group):
         except (Mistake, OutboxError, PluginError) as error:
             complain(str(error))
         raise typer.Exit(1)
+
+
+def _source(ctx: Any, name: str) -> str:
+    """Where an option's value is from: COMMANDLINE, ENVIRONMENT, DEFAULT; empty where there is no such option."""
+    return getattr(ctx.get_parameter_source(name), "name", "")
 
 
 def _plain(params: list[Any]) -> list[Any]:

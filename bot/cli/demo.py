@@ -15,7 +15,7 @@ from bot.cli import words
 from bot.cli.reading import read_one
 from bot.cli.running import already, say_told, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
-from bot.cli.wiring import Bot, wire
+from bot.cli.wiring import Bot, Place, wire
 from bot.config import Config, Destination, Digest, load
 from bot.config.destinations import destination
 from bot.config.keys import DestinationKeys
@@ -85,7 +85,7 @@ def demo(
     real = _real_destinations()
     config = _staged(load(routes), real)
     told: list[Told] = []
-    bot = wire(config, state=state, users=str(SAMPLES / "users.csv"), on_told=told.append)
+    bot = wire(config, place=Place(state), users=str(SAMPLES / "users.csv"), on_told=told.append)
     _say_what_this_is(routes, real)
     before = already(bot)
     longest = PATIENCE if _waiting(bot) == 0 else PATIENCE_WITH_LEFTOVERS

@@ -11,7 +11,9 @@ import typer
 from rich.text import Text
 
 from bot.cli import options
+from bot.cli.bus import put_sample
 from bot.cli.show import Mistake, note, say, say_json
+from bot.cli.trouble import region
 from bot.cli.wiring import known_destination, one_login, tools
 from bot.config import Config, Destination, load
 from bot.events import Login
@@ -24,7 +26,7 @@ from formatters import formatter_class
 from formatters.base import Payload, Weight
 
 PREVIEW = "Example: `python -m bot preview --event E.json --user bob --to it-teams`"
-SEND_TEST = "Example: `python -m bot send-test eng-slack`"
+SEND_TEST = "Examples: `python -m bot send-test eng-slack`, `python -m bot send-test --deployed --stage dev`"
 
 
 def preview(
@@ -54,16 +56,29 @@ def preview(
 
 
 def send_test(
-    dest: Annotated[str, typer.Argument(metavar="DEST", help="The destination to post to.")],
+    dest: Annotated[str, typer.Argument(metavar="DEST", help="The destination to post to.")] = "",
     *,
+    deployed: Annotated[
+        bool,
+        typer.Option("--deployed", help="Put it on the event bus of a deployed stage; DEST may be left out."),
+    ] = False,
+    stage: Annotated[str, typer.Option("--stage", metavar="STAGE", help="The stage; prod takes no samples.")] = "",
+    bus: Annotated[str, typer.Option("--bus", metavar="BUS", help="The event bus it listens to.")] = "default",
     routes: options.Routes = options.ROUTES,
     as_json: options.Json = False,
 ) -> None:
     """Post one made-up login, marked as a sample, to a destination for real, and say what came back.
 
     Exit code 0 only when the channel took it. Nothing is kept: a failed test is not tried again.
+
+    With --deployed it goes the whole way on AWS: bus, rule, queue, function, channel; exit code 0 when the bus took it.
     """
+    if deployed != bool(stage) or not (deployed or dest):
+        raise typer.BadParameter("name the destination, or a deployed stage with --deployed --stage STAGE")
     config = load(routes)
+    if deployed:
+        _send_through(config, dest, stage=stage, bus=bus, as_json=as_json)
+        return
     destination = known_destination(config, dest)
     login = sample(config, dest, event_id=f"send-test-{uuid4()}", at=datetime.now(UTC))
     payload, _ = _drawn(config, destination, login)
@@ -75,6 +90,21 @@ def send_test(
         _say_verdict(dest, verdict, milliseconds)
     if verdict.outcome is not Outcome.SENT:
         raise typer.Exit(1)
+
+
+def _send_through(config: Config, dest: str, *, stage: str, bus: str, as_json: bool) -> None:
+    if dest:
+        known_destination(config, dest)
+    login, event_id = put_sample(config, dest, stage=stage, bus=bus)
+    heard_by = config.routing.decide(login).destinations
+    if as_json:
+        say_json({"event_id": event_id, "bus": bus, "directory": login.directory_id, "notify": heard_by})
+        return
+    say(Text("on the bus", style="bold green"), f" · {bus} in {region()} · event {event_id}")
+    say(f"By {config.source} {', '.join(heard_by) or 'nobody'} will hear of {login.directory_id} in a few seconds;")
+    say(f"if not: does a stage {stage} listen there, and what does its function's log say of the event?")
+    if dest and dest not in heard_by:
+        note(f"note: no directory tells {dest} of its logins by itself; `python -m bot matrix` shows who tells whom")
 
 
 @contextmanager

@@ -4,14 +4,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from bot.cli import options, words
 from bot.cli.show import count, iso, note, say, say_json, say_rows
-from bot.cli.wiring import read_state
+from bot.cli.wiring import Place
 from bot.clock import SystemClock
 from bot.events import Login
 from bot.outbox.base import DeadLetter, DestinationStatus
@@ -20,29 +19,32 @@ STATUS = "Example: `python -m bot status --state .local/state.sqlite`"
 DEAD_LETTERS = "Example: `python -m bot dead-letters list --json`"
 
 
-def status(*, state: options.State = options.STATE, as_json: options.Json = False) -> None:
+def status(*, state: options.State = options.STATE, table: options.Table = "", as_json: options.Json = False) -> None:
     """Show what waits, what was said and what was given up, for each destination.
 
     `doubts` counts the posts of which nobody knows whether they arrived; they were said again.
     """
-    now = SystemClock().now()
+    now, place = SystemClock().now(), Place(state, table)
     if as_json:
-        say_json([_row_json(row, now) for row in read_state(state).status()] if _is_there(state) else [])
+        say_json([_row_json(row, now) for row in place.read().status()] if _is_there(place) else [])
         return
-    rows = read_state(state).status()
+    rows = place.read().status()
     if not rows:
-        say(f"nothing was kept in {state} yet")
+        say(f"nothing was kept in {place} yet")
         return
     heads = ("destination", ">waiting", "oldest", "not before", ">said", ">given up", ">doubts", "last verdict")
     say_rows(*heads, rows=[_row(row, now) for row in rows])
 
 
-def list_dead_letters(*, state: options.State = options.STATE, as_json: options.Json = False) -> None:
+def list_dead_letters(
+    *, state: options.State = options.STATE, table: options.Table = "", as_json: options.Json = False
+) -> None:
     """List the logins that were given up: who, for which destination, why, when first and last tried."""
+    place = Place(state, table)
     if as_json:
-        say_json([_letter_json(letter) for letter in read_state(state).dead_letters()] if _is_there(state) else [])
+        say_json([_letter_json(letter) for letter in place.read().dead_letters()] if _is_there(place) else [])
         return
-    letters = list(read_state(state).dead_letters())
+    letters = list(place.read().dead_letters())
     if not letters:
         say("no login was given up")
         return
@@ -55,11 +57,11 @@ def say_letters(letters: Iterable[DeadLetter]) -> None:
     say_rows(*heads, rows=[_letter(letter) for letter in letters])
 
 
-def _is_there(state: str) -> bool:
+def _is_there(place: Place) -> bool:
     """Scripts get an empty list on a machine where nothing ran yet; the path is said, for it may be misspelt."""
-    if Path(state).is_file():
+    if place.is_there:
         return True
-    note(f"note: there is no state at {state}: nothing was kept there yet")
+    note(f"note: there is no state at {place}: nothing was kept there yet")
     return False
 
 

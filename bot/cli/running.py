@@ -17,7 +17,7 @@ from rich.text import Text
 from bot.cli import options, words
 from bot.cli.reading import Found, Inbox, read_all
 from bot.cli.show import Mistake, count, err, note, say, say_json
-from bot.cli.wiring import Bot, wire
+from bot.cli.wiring import Bot, Place, wire
 from bot.config import load
 from bot.delivery import Told
 from bot.events import Login
@@ -148,6 +148,7 @@ def run(
     *,
     routes: options.Routes = options.ROUTES,
     state: options.State = options.STATE,
+    table: options.Table = "",
     users: options.Users = "",
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object a line, the summary last; drawn cards go to standard error.")
@@ -158,8 +159,8 @@ def run(
     A file holds an event, a list of events or one event a line; - is standard input, one event a line. What is no
     login is refused alone, with its place and reason. People come from --users, else from AWS. Run it again with the
     same files and nothing is said twice. Many logins become digests, each destination at its own pace. Ctrl-C stops
-    after the cards in hand; what waits stays in the state file and goes on with the next run, which needs no events
-    for that. LOG_LEVEL=INFO adds the function's own log lines.
+    after the cards in hand; what waits stays in the state and goes on with the next run, which needs no events for
+    that. With --table it is one more copy of the deployed bot. LOG_LEVEL=INFO adds the function's own log lines.
 
     Exit code 1 when anything was refused or given up.
     """
@@ -174,7 +175,8 @@ def run(
             if stop.is_set():
                 raise KeyboardInterrupt  # between two cards: nothing is left begun
 
-        bot = wire(config, state=state, users=users, on_told=on_told)
+        place = Place(state, table)
+        bot = wire(config, place=place, users=users, on_told=on_told)
         tally.already = already(bot)
         try:
             with bar:
@@ -182,7 +184,7 @@ def run(
         except KeyboardInterrupt:
             stop.set()
         finally:
-            _sum_up(bot, tally, state)
+            _sum_up(bot, tally, place)
     if stop.is_set():
         raise typer.Exit(130)
     if tally.refused or tally.told[Outcome.DEAD]:
@@ -215,14 +217,15 @@ def _take(bot: Bot, batch: list[Found], tally: Tally) -> None:
     tally.take(batch, intake)
 
 
-def _sum_up(bot: Bot, tally: Tally, state: str) -> None:
+def _sum_up(bot: Bot, tally: Tally, place: Place) -> None:
     rows = [row for row in bot.outbox.status() if row.waiting]
     tally.say_summary(sum(row.waiting for row in rows))
     if any(not row.held for row in rows):
-        note(f"what waits is kept in {state}; the next run goes on with it")
+        note(f"what waits is kept in {place}; the next run goes on with it")
     for row in rows:
         if row.held:
-            note(f"{row.destination} is held; what waits for it goes on after: python -m bot release {row.destination}")
+            cure = f"python -m bot release {row.destination}{place.option}"
+            note(f"{row.destination} is held; what waits for it goes on after: {cure}")
 
 
 @dataclass

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bot.cli import options, records
 from bot.cli.show import Mistake, count, note, say
-from bot.cli.wiring import close_to, known_destination, open_state, read_state
+from bot.cli.wiring import Place, close_to, known_destination
 from bot.clock import SystemClock
 from bot.config import Config, load
 from bot.outbox.base import DeadLetter, DestinationStatus, OutboxReader
@@ -22,26 +21,40 @@ Dest = Annotated[str, typer.Argument(metavar="DEST", help="The destination.")]
 NEXT = "the next `run`, or the function's clock, tells them"
 
 
-def hold(dest: Dest, *, routes: options.Routes = options.ROUTES, state: options.State = options.STATE) -> None:
+def hold(
+    dest: Dest,
+    *,
+    routes: options.Routes = options.ROUTES,
+    state: options.State = options.STATE,
+    table: options.Table = "",
+) -> None:
     """Tell a destination nothing more: what arrives for it waits until `release`.
 
     Every copy of the bot on this state stops there; a card that is being sent ends first. Other destinations go on.
     """
     config = load(routes)
-    new = not Path(state).is_file()
-    outbox = open_state(state)
+    place = Place(state, table)
+    new = not place.is_there
+    outbox = place.open()
     before = _found(config, outbox, dest)
     outbox.hold(dest, before.group)
     waiting = f"; {count(before.waiting, 'login')} {_wait(before.waiting)} there" if before.waiting else ""
-    say(f"{dest} {'was held already' if before.held else 'is held'}{waiting}. To go on: python -m bot release {dest}")
+    held = "was held already" if before.held else "is held"
+    say(f"{dest} {held}{waiting}. To go on: python -m bot release {dest}{place.option}")
     if new:
         note(f"note: there was no state at {state}; it was made")
 
 
-def release(dest: Dest, *, routes: options.Routes = options.ROUTES, state: options.State = options.STATE) -> None:
+def release(
+    dest: Dest,
+    *,
+    routes: options.Routes = options.ROUTES,
+    state: options.State = options.STATE,
+    table: options.Table = "",
+) -> None:
     """Go on telling a destination that was held: the next `run`, or the function's clock, tells what waits there."""
     config = load(routes)
-    outbox = read_state(state)
+    outbox = Place(state, table).read()
     before = _found(config, outbox, dest)
     outbox.release(dest, before.group)
     waiting = f"; {count(before.waiting, 'login')} {_wait(before.waiting)}, and {NEXT}" if before.waiting else ""
@@ -56,6 +69,7 @@ def replay(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would wait again, and change nothing.")] = False,
     routes: options.Routes = options.ROUTES,
     state: options.State = options.STATE,
+    table: options.Table = "",
 ) -> None:
     """Let the logins that were given up wait again, and only those: what was said is not said again.
 
@@ -65,7 +79,7 @@ def replay(
     config = load(routes)
     if to:
         known_destination(config, to)
-    outbox = read_state(state)
+    outbox = Place(state, table).read()
     letters = _letters(config, outbox, dest)
     able = [letter for letter in letters if (to or letter.destination) in config.destinations]
     if dry_run and able:

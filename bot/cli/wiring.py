@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Protocol
 
 from bot import logs
 from bot.aws import Aws
@@ -15,6 +16,8 @@ from bot.clock import Clock, SystemClock
 from bot.config import Config, ConfigError, Destination
 from bot.delivery import Told
 from bot.events import Login, Person, RefusedError, parse
+from bot.names import DynamoNames
+from bot.outbox.base import Outbox, OutboxOperator
 from bot.outbox.sqlite import SqliteOutbox
 from bot.pipeline import Pipeline
 from bot.secrets import Secrets
@@ -24,12 +27,52 @@ from bot.users import ListedPeople, People, WorkSpacesPeople
 EXAMPLE = "routes.example.yml"
 
 
+class Store(Outbox, OutboxOperator, Protocol):
+    """What delivery lives by and what operators read and turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the outbox is: in a file on this machine, or in the table of a deployed bot."""
+
+    file: str
+    table: str = ""
+
+    def __str__(self) -> str:
+        return f"table {self.table}" if self.table else self.file
+
+    @property
+    def is_there(self) -> bool:
+        """A table is asked when it is used: who may not describe it may still use it."""
+        return bool(self.table) or Path(self.file).is_file()
+
+    @property
+    def option(self) -> str:
+        """How the next command finds the table; the file mostly is where it always is."""
+        return f" --table {self.table}" if self.table else ""
+
+    def open(self, aws: Aws | None = None) -> Store:
+        """The outbox there; a file is made by its first use where it is not there, a table never."""
+        if not self.table:
+            return SqliteOutbox(self.file, SystemClock())
+        from bot.outbox.dynamodb import DynamoOutbox  # noqa: PLC0415 - a laptop's state needs no boto3
+
+        return DynamoOutbox(self.table, aws or Aws(), SystemClock())
+
+    def read(self) -> Store:
+        """The outbox for reading. A file that is not there is a mistake: looking must not make one."""
+        if self.is_there:
+            return self.open()
+        cure = "name another file with --state, or a deployed bot's table with --table"
+        raise Mistake(f"there is no state at {self.file}: nothing was kept there yet; {cure}")
+
+
 @dataclass(frozen=True, slots=True)
 class Bot:
     """Everything that `run` and `demo` need."""
 
     pipeline: Pipeline
-    outbox: SqliteOutbox
+    outbox: Store
     clock: Clock
 
 
@@ -38,14 +81,15 @@ def tools(config: Config) -> Tools:
     return Tools(secrets=Secrets(aws, SystemClock()), aws=aws, trusted_hosts=config.trusted_hosts)
 
 
-def wire(config: Config, *, state: str, users: str, on_told: Callable[[Told], None]) -> Bot:
-    """A bot on the SQLite file `state`. People come from the CSV `users` where it is named, else from AWS."""
+def wire(config: Config, *, place: Place, users: str, on_told: Callable[[Told], None]) -> Bot:
+    """A bot on the outbox at `place`. People come from the CSV `users` where it is named, else from AWS."""
     if os.environ.get("LOG_LEVEL"):
         logs.set_up(os.environ["LOG_LEVEL"].upper())
     clock = SystemClock()
-    outbox = SqliteOutbox(state, clock)
     reach = tools(config)
-    people: People = listed(users) if users else WorkSpacesPeople(reach.aws, clock)
+    outbox = place.open(reach.aws)
+    names = DynamoNames(place.table, reach.aws, clock) if place.table else None
+    people: People = listed(users) if users else WorkSpacesPeople(reach.aws, clock, names)
     pipeline = Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=reach, on_told=on_told)
     return Bot(pipeline, outbox, clock)
 
@@ -59,18 +103,6 @@ def with_cure(error: ConfigError) -> tuple[str, ...]:
 
 def listed(users: str) -> ListedPeople:
     return ListedPeople(users)
-
-
-def read_state(path: str) -> SqliteOutbox:
-    """The outbox at `path` for reading. A file that is not there is a mistake: looking must not make one."""
-    if not Path(path).is_file():
-        raise Mistake(f"there is no state at {path}: nothing was kept there yet; name another file with --state")
-    return open_state(path)
-
-
-def open_state(path: str) -> SqliteOutbox:
-    """The outbox at `path`, made by its first use where it is not there."""
-    return SqliteOutbox(path, SystemClock())
 
 
 def known_destination(config: Config, name: str) -> Destination:
