@@ -149,7 +149,11 @@ class Pipeline:
         if directory is not None:
             login = replace(login, directory_name=directory.name)
         decision = self.config.routing.decide(login)
-        fields = {"event_id": login.event_id, "destinations": list(decision.destinations)}
+        fields = {
+            "event_id": login.event_id,
+            "destinations": list(decision.destinations),
+            "reasons": list(decision.why.values()),
+        }
         log.info("routed", extra={"fields": fields})
         return Taken(login=login, decision=decision)
 

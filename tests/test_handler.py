@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -260,3 +261,94 @@ def test_an_outbox_that_was_deleted_meanwhile_is_made_anew(stage: Path, slack: P
     assert (stage / "state.sqlite").is_file()
     handle(event("ipv6"), Context())
     assert len(slack.posts) == 2
+
+
+# the canary
+
+CANARY = {
+    "detail-type": "Login Bot Canary",
+    "source": "login-bot",
+    "id": "6f1a1c52-0d7a-4d0e-8a55-0f8f1f0c2b11",
+    "time": "2026-11-23T06:00:00Z",
+    "account": "123456789012",
+    "region": "eu-west-1",
+}
+EVERYWHERE = """
+trusted_hosts: ["{host}"]
+destinations:
+  ops: {{type: slack, webhook_url: "env:OPS_WEBHOOK"}}
+  spare: {{type: slack, webhook_url: "env:OPS_WEBHOOK"}}
+directories:
+  d-9067000001: {{name: Engineering, notify: [ops]}}
+default: [ops]
+"""
+
+
+def test_the_canary_says_one_marked_sample_at_every_destination_whatever_the_routes_say(
+    slack: Provider, stage: Path
+) -> None:
+    (stage / "routes.yml").write_text(EVERYWHERE.format(host=slack.host))
+    assert handle(CANARY, Context()) == {}
+    assert len(slack.posts) == 2
+    for post in slack.posts:
+        assert post.json["text"].startswith("[SAMPLE] sample.user logged in")
+        assert "Nobody logged in." in json.dumps(post.json)
+    assert "Engineering" in json.dumps([post.json for post in slack.posts])
+
+
+def test_a_canary_that_comes_twice_is_said_once_and_the_next_one_again(slack: Provider, stage: Path) -> None:
+    unpaced = '"env:OPS_WEBHOOK", pace: {messages: 100, per: 1, gap: 0}}'
+    routes = ROUTES.format(host=slack.host).replace('"env:OPS_WEBHOOK"}', unpaced)
+    (stage / "routes.yml").write_text(routes)
+    for canary in (CANARY, CANARY, CANARY | {"id": "the-next-week"}):
+        handle(canary, Context())
+    assert len(slack.posts) == 2
+
+
+def test_a_canary_is_kept_like_a_login(slack: Provider, stage: Path) -> None:
+    slack.script(Answer(429, headers={"Retry-After": "3"}))
+    handle(CANARY, Context())
+    _let_pass(stage, 3.0)
+    handle(CLOCK, Context())
+    assert len(slack.requests) == 2
+
+
+def test_a_canary_that_cannot_be_kept_raises(stage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stage / "no-database").write_text("this is no database, and far longer than a header of one " * 20)
+    monkeypatch.setenv("STATE_FILE", str(stage / "no-database"))
+    with pytest.raises(NotKeptError):
+        handle(CANARY, Context())
+
+
+def test_somebody_elses_canary_is_refused(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
+    handle(CANARY | {"source": "example.birds"}, Context())
+    assert not slack.requests
+    assert [line["message"] for line in lines(capsys.readouterr().err)] == ["refused"]
+
+
+# the log
+
+
+def test_what_happened_is_told_with_event_destination_outcome_reason_and_time_and_no_name(
+    slack: Provider, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOG_LEVEL", "INFO")
+    slack.always(Answer(404, "no_service"))
+    raw = event("seed")
+    handle(raw, Context())
+    routed, told = lines(capsys.readouterr().err)
+    assert (routed["message"], routed["event_id"], routed["destinations"]) == ("routed", raw["id"], ["ops"])
+    assert routed["reasons"] == ["directories.d-9067000001"]
+    assert (told["message"], told["level"], told["destination"]) == ("told", "ERROR", "ops")
+    assert (told["event_ids"], told["outcome"], told["settled"]) == ([raw["id"]], "dead", True)
+    assert "404" in told["reason"]
+    assert told["ms"] > 0
+    assert "alice" not in json.dumps([routed, told])
+
+
+def test_a_line_has_the_keys_that_lambda_filters_by(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a level and an RFC 3339 timestamp Lambda takes a line for INFO (Lambda guide, "Log-level filtering")."""
+    handle({"detail-type": "X"}, Context())
+    (line,) = lines(capsys.readouterr().err)
+    assert line["level"] == "ERROR"
+    assert datetime.fromisoformat(line["timestamp"]).tzinfo is not None
