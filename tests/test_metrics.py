@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 
 from bot import metrics
-from bot.delivery import Told
-from bot.handler import handle
+from bot.delivery import LEASE, Told
+from bot.handler import NotKeptError, handle
 from bot.metrics import UNITS, Figure
 from bot.outbox.base import DestinationStatus
+from bot.pace import Pace
 from bot.pipeline import Intake, Taken
 from bot.routing import Decision, Directory, Match, Route, Routing
 from bot.senders.base import Verdict
+from tests.support.aws import LoopbackAws
 from tests.support.bots import Bot, event_of
 from tests.support.channel import Channel
 from tests.support.clock import START
@@ -271,6 +273,16 @@ def test_a_login_waits_from_when_it_was_received_until_its_card_was_taken(bot: B
     assert of(metrics.of_told(bot.told))[("BotDelay",)] == [40.0]
 
 
+def test_a_card_that_died_begun_is_a_doubt_when_it_is_told_again(bot: Bot, eng: Channel) -> None:
+    bot.take_in(event_of(1))
+    turn = bot.outbox.waiting("eng", 10)
+    bot.outbox.begin(turn, turn.rows, LEASE, Pace(messages=1000, per=0.0, gap=0.0, group="eng"))  # and then no more
+    bot.clock.advance(LEASE + 1)
+    bot.tell()
+    found = of(metrics.of_told(bot.told))
+    assert (found["Doubts",], found["Cards",]) == (1, 1)
+
+
 # never at a login's cost
 
 
@@ -307,6 +319,26 @@ def test_a_call_tells_what_it_saw_without_a_name_or_an_id(
     assert {document["Service"] for document in documents} == {"login-bot"}
     text = json.dumps(documents)
     assert [each for each in ("alice", "ws-", "d-9067", "203.0.113") if each in text] == []
+
+
+def test_look_ups_are_counted_by_the_call(
+    stage: pytest.MonkeyPatch, aws: LoopbackAws, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.setenv("METRICS", "1")
+    stage.delenv("USERS_FILE")
+    handle(event("seed"), None)
+    handle(event("seed"), None)  # nobody is asked for twice
+    assert numbers(lines(capsys.readouterr().out))["LookUps",] == 1
+
+
+def test_a_direct_event_that_could_not_be_kept_is_counted_before_it_raises(
+    stage: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "state.sqlite").write_text("this is no database, and far longer than a header of one " * 20)
+    stage.setenv("METRICS", "1")
+    with pytest.raises(NotKeptError):
+        handle(event("seed"), None)
+    assert numbers(lines(capsys.readouterr().out)) == {("NotKept",): 1}
 
 
 def test_on_a_laptop_nobody_counts(stage: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

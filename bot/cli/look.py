@@ -26,7 +26,7 @@ from formatters import formatter_class
 from formatters.base import Payload, Weight
 
 PREVIEW = "Example: `python -m bot preview --event E.json --user bob --to it-teams`"
-SEND_TEST = "Example: `python -m bot send-test eng-slack`, and of a deployed bot `python -m bot send-test --deployed --stage dev`"
+SEND_TEST = "Example: `python -m bot send-test eng-slack`, or of a stage `send-test --deployed --stage dev`"
 
 
 def preview(
