@@ -14,7 +14,7 @@ from typing import Any
 from bot import logs
 from bot.aws import Aws
 from bot.clock import Clock, SystemClock
-from bot.config import ConfigError, load
+from bot.config import ConfigError, load_packaged
 from bot.events import MAX_EVENT_BYTES
 from bot.names import DynamoNames
 from bot.outbox.base import Outbox
@@ -196,7 +196,7 @@ def _bot(environment: Environment) -> Bot:
 
 
 def _wired(environment: Environment) -> Bot:
-    config = load(environment.routes)
+    config = load_packaged(environment.routes)
     clock = SystemClock()
     aws = Aws()
     tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)

@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "formatters": ("bot.events", "bot.plugins", "formatters"),
     "bot.routing": ("bot.events",),
     "bot.config": (
+        "bot.aws",
         "bot.config",
         "bot.events",
         "bot.pace",

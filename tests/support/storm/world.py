@@ -29,7 +29,7 @@ from bot.users import WorkSpacesPeople
 from tests.support.outbox_stores import Store
 from tests.support.storm import people
 from tests.support.storm.aws import Directory, Parameters, SimAws, Topics
-from tests.support.storm.channels import FarSettings, Notes, SlackChannel, TeamsChannel, Topic
+from tests.support.storm.channels import Notes, SlackChannel, TeamsChannel, Topic
 from tests.support.storm.clock import Process, SimClock
 from tests.support.storm.queue import BATCH, VISIBILITY, Message, Queue
 from tests.support.storm.table import Table
@@ -302,10 +302,10 @@ class World:
         yield f"default: [{names[0]}]"
 
     def _away(self, destination: Destination) -> Destination:
-        settings = FarSettings(
-            type=destination.type,
-            settings=destination.settings,
-            clock=self.clock,
-            dead=destination.name in self.storm.dead,
-        )
+        settings = {
+            "type": destination.type,
+            "settings": destination.settings,
+            "clock": self.clock,
+            "dead": destination.name in self.storm.dead,
+        }
         return replace(destination, type="tests.support.storm.channels:FarSender", settings=settings)
