@@ -25,11 +25,10 @@ _CURES = {
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """The bytes (one more than MAX_BYTES at the most), S3's name for them, and when they were put there."""
+    """The bytes (one more than MAX_BYTES at the most), and S3's name for them."""
 
     content: bytes
     etag: str
-    modified: int  # seconds since the epoch, all that S3 tells
 
     @property
     def sha256(self) -> str:
@@ -50,7 +49,7 @@ def fetch(url: str, aws: Aws, *, unless: str = "") -> Version | None:
         if _code(error) in ("304", "NotModified"):
             return None
         raise ConfigError(url, (f"can't be read: {_why(error)}",)) from None
-    return Version(content, str(answer["ETag"]), int(answer["LastModified"].timestamp()))
+    return Version(content, str(answer["ETag"]))
 
 
 def _code(error: Exception) -> str:

@@ -12,7 +12,7 @@ from pydantic.errors import PydanticUserError
 import formatters
 from bot import senders
 from bot.config import GIVE_UP_AFTER, Destination, Digest
-from bot.config.fence import CURE, Fence
+from bot.config.fence import Fence, beyond
 from bot.config.keys import DestinationKeys, DigestKeys, PaceKeys
 from bot.config.mistakes import Mistakes, Path, looks_secret, quoted, unknown
 from bot.pace import Pace
@@ -75,7 +75,7 @@ def _outside(keys: DestinationKeys, fence: Fence | None, path: Path, mistakes: M
     named = {"type": keys.type, "formatter": keys.formatter or ""}
     outside = {key: name for key, name in named.items() if fence is not None and not fence.admits(name)}
     for key, name in outside.items():
-        mistakes.note((*path, key), f"a file from S3 may name no class of its own, such as {quoted(name)}; {CURE}")
+        mistakes.note((*path, key), beyond(quoted(name)))
     return bool(outside)
 
 

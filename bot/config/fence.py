@@ -5,14 +5,13 @@ a host, that nobody deployed.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
-from bot.config import Config
+from bot.config import Config, load_packaged
 
 PACKAGED = "routes.yml"
 """The routing file in the package, beside the function."""
-
-CURE = f"name it in the packaged {PACKAGED} and deploy that, or leave it out here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,11 @@ class Fence:
         named = {name for place in config.destinations.values() for name in (place.type, place.formatter)}
         return cls(frozenset(filter(is_dotted, named)), frozenset(config.trusted_hosts))
 
+    @classmethod
+    def of_package(cls) -> Self:
+        """What the packaged routing file names; nothing, where there is none. Raises ConfigError."""
+        return cls.around(load_packaged(PACKAGED)) if Path(PACKAGED).is_file() else cls()
+
     def admits(self, name: str) -> bool:
         """Whether a class may be loaded by this name: the project's own always may."""
         return not is_dotted(name) or name in self.classes
@@ -40,3 +44,8 @@ class Fence:
 
 def is_dotted(name: str) -> bool:
     return ":" in name
+
+
+def beyond(name: str) -> str:
+    """What is said of a class or a host outside: the culprit, and the cure."""
+    return f"the packaged {PACKAGED} does not name {name}, so a file on S3 may not; name it there and deploy, or leave it out"

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.aws import Aws
-from bot.config import MAX_BYTES, Account, Config, ConfigError, Destination, RouteTest, bucket, checks, load_packaged
+from bot.config import MAX_BYTES, Account, Config, ConfigError, Destination, RouteTest, bucket, checks
 from bot.config.destinations import Bounds, destination
-from bot.config.fence import CURE, PACKAGED, Fence
+from bot.config.fence import Fence, beyond
 from bot.config.keys import (
     DIRECTORY_ID,
     AccountKeys,
@@ -39,7 +39,7 @@ def read(path: str) -> Config:
     if path.startswith(bucket.SCHEME):
         version = bucket.fetch(path, Aws())
         assert version is not None
-        return understand(version.content, source=path, fence=fence_of_package())
+        return understand(version.content, source=path, fence=Fence.of_package())
     try:
         with FilePath(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -49,11 +49,6 @@ def read(path: str) -> Config:
         reason = getattr(error, "strerror", None) or "its name is none"
         raise ConfigError(path, (f"{path!r} can't be read ({reason}); name a file that can",)) from None
     return understand(content, source=path)
-
-
-def fence_of_package() -> Fence:
-    """What the packaged routing file names; nothing, where there is none. Raises ConfigError."""
-    return Fence.around(load_packaged(PACKAGED)) if FilePath(PACKAGED).is_file() else Fence()
 
 
 def understand(content: bytes, *, source: str, fence: Fence | None = None) -> Config:
@@ -126,8 +121,7 @@ class _Reader:
         hosts: tuple[str, ...] = self._one("trusted_hosts", tuple[TrustedHost, ...], ())
         for number, host in enumerate(hosts):
             if self.fence is not None and host not in self.fence.hosts:
-                path: Path = ("trusted_hosts", number)
-                self.mistakes.note(path, f"a file from S3 may trust no host of its own, such as {quoted(host)}; {CURE}")
+                self.mistakes.note(("trusted_hosts", number), beyond(quoted(host)))
         return hosts
 
     def _destinations(self, trusted_hosts: tuple[str, ...]) -> dict[str, Destination]:
