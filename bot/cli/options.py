@@ -9,6 +9,12 @@ State = Annotated[
     str,
     typer.Option("--state", envvar="STATE_FILE", metavar="FILE", help="The SQLite file of what waits and was said."),
 ]
+Table = Annotated[
+    str,
+    typer.Option(
+        "--table", envvar="TABLE_NAME", metavar="NAME", help="The DynamoDB table of a deployed bot, not a file."
+    ),
+]
 Users = Annotated[
     str,
     typer.Option(

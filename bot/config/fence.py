@@ -48,4 +48,5 @@ def is_dotted(name: str) -> bool:
 
 def beyond(name: str) -> str:
     """What is said of a class or a host outside: the culprit, and the cure."""
-    return f"the packaged {PACKAGED} does not name {name}, so a file on S3 may not; name it there and deploy, or leave it out"
+    culprit = f"the packaged {PACKAGED} does not name {name}, so a file on S3 may not"
+    return f"{culprit}; name it there and deploy, or leave it out"
