@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import logs
+from bot.accounts import Accounts
 from bot.aws import Aws
 from bot.clock import Clock, SystemClock
 from bot.config import Config, ConfigError
@@ -226,7 +227,7 @@ class Wiring:
     def _bot(self, config: Config) -> Bot:
         environment, aws, clock = self._environment, self._aws, self._clock
         tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)
-        people = _people(environment, aws, clock)
+        people = _people(environment, Accounts(config.accounts, aws, tools.secrets, clock), aws, clock)
         fleet = people if isinstance(people, WorkSpacesPeople) else None
         pipeline = Pipeline(
             config=config,
@@ -251,11 +252,11 @@ def _routes(environment: Environment, aws: Aws, clock: Clock) -> Routes:
     return HotRoutes(environment.routes, aws, clock, every=every, fence=Fence.of_package(), last_good=last_good)
 
 
-def _people(environment: Environment, aws: Aws, clock: Clock) -> People:
+def _people(environment: Environment, accounts: Accounts, aws: Aws, clock: Clock) -> People:
     if environment.users_file:
         return ListedPeople(environment.users_file)
     names = DynamoNames(environment.table_name, aws, clock) if environment.table_name else None
-    return WorkSpacesPeople(aws, clock, names)
+    return WorkSpacesPeople(accounts, clock, names)
 
 
 def _outbox(environment: Environment, aws: Aws, clock: Clock) -> Outbox:

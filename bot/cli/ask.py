@@ -14,7 +14,7 @@ from bot.cli.wiring import one_login, with_cure
 from bot.config import Config, ConfigError, load
 from bot.routing import Route
 
-CHECK = "Examples: `python -m bot check routes.yml`, `python -m bot check --deployed --table login-bot-dev`"
+CHECK = "Example: `python -m bot check routes.yml`, and of a deployed bot `check --deployed --table login-bot-dev`"
 EXPLAIN = "Example: `python -m bot explain --event samples/events/finance-web.json --user bob`"
 MATRIX = "Example: `python -m bot matrix --routes routes.example.yml`"
 SCHEMA = "Example: `python -m bot schema > docs/routes.schema.json`"

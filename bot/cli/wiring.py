@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from bot import logs
+from bot.accounts import Accounts
 from bot.aws import Aws
 from bot.cli.reading import read_one
 from bot.cli.show import Mistake
@@ -45,7 +46,8 @@ def wire(config: Config, *, state: str, users: str, on_told: Callable[[Told], No
     clock = SystemClock()
     outbox = SqliteOutbox(state, clock)
     reach = tools(config)
-    people: People = listed(users) if users else WorkSpacesPeople(reach.aws, clock)
+    accounts = Accounts(config.accounts, reach.aws, reach.secrets, clock)
+    people: People = listed(users) if users else WorkSpacesPeople(accounts, clock)
     pipeline = Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=reach, on_told=on_told)
     return Bot(pipeline, outbox, clock)
 

@@ -26,6 +26,7 @@ from bot.refusals import Refusals
 from bot.secrets import Secrets
 from bot.senders.base import Tools
 from bot.users import WorkSpacesPeople
+from tests.support.fleet import own_account
 from tests.support.outbox_stores import Store
 from tests.support.storm import people
 from tests.support.storm.aws import Directory, Parameters, SimAws, Topics
@@ -117,7 +118,7 @@ class TimedPeople(WorkSpacesPeople):
 
     def __init__(self, world: "World") -> None:
         names = DynamoNames(TABLE, world.aws, world.clock)
-        super().__init__(world.aws, world.clock, names, within=lambda _, call: call())
+        super().__init__(own_account(world.aws, world.clock), world.clock, names, within=lambda _, call: call())
         self._world = world
 
     def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
