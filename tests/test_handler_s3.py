@@ -64,7 +64,6 @@ def bucket(aws: LoopbackAws, ops: Provider, eng: Provider, tmp_path: Path, monke
         "TABLE_NAME": "login-bot",
         "USERS_FILE": "users.csv",
         "ENG_WEBHOOK": eng.url,
-        "AWS_LAMBDA_FUNCTION_NAME": "login-bot-notify",
     }.items():
         monkeypatch.setenv(name, value)
     return Bucket(aws, [ops.host, eng.host])

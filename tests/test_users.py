@@ -364,7 +364,8 @@ def test_a_call_that_never_ends_costs_its_time_and_no_more(clock: FakeClock, mon
 
 
 def test_an_aws_that_is_not_there_is_unreachable(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = WorkSpacesPeople(own_account(reach(monkeypatch, f"http://{refused_address()}"), clock), clock)
+    nobody = reach(monkeypatch, f"http://{refused_address()}")
+    people = WorkSpacesPeople(own_account(nobody, clock), clock, within=at_leisure)
     assert person(people, at()).gap is NameGap.UNREACHABLE
 
 
