@@ -1,5 +1,6 @@
 """`check --deployed`: which file from S3 is in force, since when, and why a newer one is not."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 
@@ -8,9 +9,13 @@ from typer.testing import Result
 
 from tests.support.aws import CREDENTIALS, LoopbackAws
 from tests.support.cli import invoke
-from tests.test_routes_in_force import BROKEN, MISTAKES, TABLE, URL, Stage, routes, stage
+from tests.support.routes_on_s3 import BROKEN, MISTAKES, TABLE, URL, Stage, routes, staged
 
-__all__ = ["stage"]  # the fixture
+
+@pytest.fixture
+def stage(aws: LoopbackAws) -> Iterator[Stage]:
+    with staged(aws) as stage:
+        yield stage
 
 
 def check(aws: LoopbackAws, *arguments: str, **environment: str) -> Result:
