@@ -1,6 +1,7 @@
 """boto3 clients: made when first used, once per service and region, with short timeouts and a closed mouth."""
 
 import logging
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
@@ -10,6 +11,15 @@ READ_SECONDS = 5.0
 
 class NoRegionError(Exception):
     """Nothing says which region to ask; the message names the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Credentials that are not the bot's own: of a role that it took on. No repr shows them."""
+
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
 
 
 class Aws:
@@ -31,7 +41,18 @@ class Aws:
                 self._clients[key] = self._made(service, region)
             return self._clients[key]
 
-    def _made(self, service: str, region: str | None) -> Any:
+    def client_with(self, keys: Keys, service: str, *, region: str | None) -> Any:
+        """A client of its own with somebody else's `keys`: whoever asked for it keeps it."""
+        with self._lock:
+            return self._made(
+                service,
+                region,
+                aws_access_key_id=keys.access_key,
+                aws_secret_access_key=keys.secret_key,
+                aws_session_token=keys.token,
+            )
+
+    def _made(self, service: str, region: str | None, **keys: str) -> Any:
         import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import NoRegionError as Unknown  # noqa: PLC0415
@@ -45,7 +66,7 @@ class Aws:
         )
         _hush()
         try:
-            made = self._session.client(service, region_name=region, config=config)
+            made = self._session.client(service, region_name=region, config=config, **keys)
         except Unknown:
             raise NoRegionError(f"no AWS region for {service}: set AWS_DEFAULT_REGION") from None
         _hush()  # once more: making a client may import what was not there before

@@ -14,7 +14,7 @@ from bot.events import Login
 from bot.logs import places
 from bot.outbox.base import Card, Outbox, OutboxError, Row, Turn
 from bot.pace import MOST_REMEMBERED, Pace
-from bot.senders import sender_class
+from bot.senders import make
 from bot.senders.base import SEND_SECONDS, Outcome, Sender, Tools, Verdict
 from formatters.base import Payload
 
@@ -209,7 +209,7 @@ class Delivery:
 
     def _sender(self, destination: Destination) -> Sender:
         if (sender := self._senders.get(destination.name)) is None:
-            made = sender_class(destination.type)(destination.settings, self._tools)
+            made = make(destination.type, destination.settings, self._tools)
             sender = self._senders.setdefault(destination.name, made)
         return sender
 

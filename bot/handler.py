@@ -14,15 +14,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot import logs, metrics
+from bot.accounts import Accounts
 from bot.aws import Aws
 from bot.clock import Clock, SystemClock
-from bot.config import ConfigError, load
+from bot.config import Config, ConfigError
+from bot.config.bucket import SCHEME
+from bot.config.fence import Fence
 from bot.events import MAX_EVENT_BYTES
+from bot.last_good import LastGood
 from bot.metrics import Figure
 from bot.names import DynamoNames
 from bot.outbox.base import Outbox, OutboxReader
 from bot.pipeline import Intake, Pipeline
 from bot.refusals import Refusal, Refusals
+from bot.routes_in_force import HotRoutes, PackagedRoutes, Routes
 from bot.samples import canary_id
 from bot.secrets import Secrets
 from bot.senders.base import Tools
@@ -55,6 +60,7 @@ class Environment:
     """
 
     routes: str
+    refresh_seconds: str
     table_name: str
     state_file: str
     users_file: str
@@ -69,6 +75,7 @@ class Environment:
         users_file = _absolute(os.environ.get("USERS_FILE", ""))
         return cls(
             routes=routes,
+            refresh_seconds=os.environ.get("ROUTES_REFRESH_SECONDS") or "60",
             table_name=os.environ.get("TABLE_NAME", ""),
             state_file=_absolute(os.environ.get("STATE_FILE") or ".local/state.sqlite"),
             users_file=users_file,
@@ -97,7 +104,7 @@ class Store(Outbox, OutboxReader, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """Everything that a call needs, made once per container."""
+    """Everything that a call needs, made once per container and routing file."""
 
     pipeline: Pipeline
     refusals: Refusals
@@ -108,6 +115,8 @@ class Bot:
     """Where each tick of the clock sees what waits."""
     service: str = ""
     """Whose numbers are told to CloudWatch; nobody's, where it is empty."""
+    routes: Routes | None = None
+    """Where the routing is from; its `refused` are the mistakes of a newer file that is not in force for them."""
 
     def note(self, figures: Iterable[Figure]) -> None:
         metrics.tell(self.service, figures, self.clock.now())
@@ -130,6 +139,7 @@ def answer(bot: Bot, event: Any, context: Any) -> dict[str, Any]:
         return _take_batch(bot, event["Records"], until)
     if _is_clock(event):
         bot.note(_waiting(bot))
+        bot.note(metrics.count(RoutesRefused=int(bot.routes is not None and bool(bot.routes.refused))))
     elif known_as := canary_id(event):
         _take_canary(bot, event, known_as)
     else:
@@ -227,36 +237,73 @@ def _until(clock: Clock, context: Any) -> float:
     return float(clock.now() + seconds - SETTLE_SECONDS)
 
 
-@lru_cache(maxsize=1)
 def _bot(environment: Environment) -> Bot:
-    """The bot of this environment, made once. Raises ConfigError with every mistake, each on its own log line."""
+    """The bot of this environment. Raises ConfigError with every mistake, each on its own log line."""
     logs.set_up(environment.log_level)
     try:
-        return _wired(environment)
+        return _wiring(environment).bot()
     except ConfigError as error:
         for mistake in error.mistakes:
             log.error("not configured", extra={"fields": {"source": error.source, "mistake": mistake}})  # noqa: TRY400
         raise
 
 
-def _wired(environment: Environment) -> Bot:
-    config = load(environment.routes)
-    clock = SystemClock()
-    aws = Aws()
-    tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)
-    people = _people(environment, aws, clock)
-    fleet = people if isinstance(people, WorkSpacesPeople) else None
-    outbox = _outbox(environment, aws, clock)
-    pipeline = Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=tools)
-    refusals = Refusals(aws, clock, environment.dead_letter_queue_url)
-    return Bot(pipeline, refusals, clock, fleet, outbox, metrics.service())
+@lru_cache(maxsize=1)
+def _wiring(environment: Environment) -> "Wiring":
+    return Wiring(environment)
 
 
-def _people(environment: Environment, aws: Aws, clock: Clock) -> People:
+class Wiring:
+    """What this copy of the bot is made of: the bot itself is made anew when the routing changes."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._clock = SystemClock()
+        self._aws = Aws()
+        self._routes = _routes(environment, self._aws, self._clock)
+        self._made: Bot | None = None
+
+    def bot(self) -> Bot:
+        config = self._routes.in_force()
+        if self._made is None or self._made.pipeline.config is not config:
+            self._made = self._bot(config)
+        return self._made
+
+    def _bot(self, config: Config) -> Bot:
+        environment, aws, clock = self._environment, self._aws, self._clock
+        tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)
+        people = _people(environment, Accounts(config.accounts, aws, tools.secrets, clock), aws, clock)
+        fleet = people if isinstance(people, WorkSpacesPeople) else None
+        outbox = _outbox(environment, aws, clock)
+        return Bot(
+            pipeline=Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=tools),
+            refusals=Refusals(aws, clock, environment.dead_letter_queue_url),
+            clock=clock,
+            fleet=fleet,
+            reader=outbox,
+            service=metrics.service(),
+            routes=self._routes,
+        )
+
+
+def _routes(environment: Environment, aws: Aws, clock: Clock) -> Routes:
+    if not environment.routes.startswith(SCHEME):
+        return PackagedRoutes(environment.routes)
+    try:
+        every = float(environment.refresh_seconds)
+    except ValueError:
+        mistake = f"ROUTES_REFRESH_SECONDS is {environment.refresh_seconds!r}; write a number of seconds, such as 60"
+        raise ConfigError("environment", (mistake,)) from None
+    table = environment.table_name
+    last_good = LastGood(table, aws, environment.routes) if table else None
+    return HotRoutes(environment.routes, aws, clock, every=every, fence=Fence.of_package(), last_good=last_good)
+
+
+def _people(environment: Environment, accounts: Accounts, aws: Aws, clock: Clock) -> People:
     if environment.users_file:
         return ListedPeople(environment.users_file)
     names = DynamoNames(environment.table_name, aws, clock) if environment.table_name else None
-    return WorkSpacesPeople(aws, clock, names)
+    return WorkSpacesPeople(accounts, clock, names)
 
 
 def _outbox(environment: Environment, aws: Aws, clock: Clock) -> Store:

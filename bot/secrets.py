@@ -111,39 +111,51 @@ _CURES = {
 
 
 class Secrets:
-    """Reads references when a sender needs them, keeps values for five minutes, forgets them on demand."""
+    """Reads references when a sender needs them, keeps values for five minutes, forgets them on demand.
+
+    Fields of one JSON secret are read in one call. References to different secrets are not: a call for many fails whole
+    where the role may not read one of them, and then one team's mistake would silence all.
+    """
 
     def __init__(self, aws: Aws, clock: Clock, ttl: float = KEPT_SECONDS) -> None:
         self._aws = aws
         self._clock = clock
         self._ttl = ttl
-        self._kept: dict[SecretRef, tuple[float, SecretStr]] = {}
+        self._kept: dict[tuple[str, str], tuple[float, SecretStr]] = {}
         self._lock = Lock()
 
     def read(self, ref: SecretRef) -> SecretStr:
         """The value, without white space around it (editors and consoles add a newline). Raises SecretError."""
         if ref.scheme == "env":
             return _sealed(ref, os.environ.get(ref.name), "set it in the environment")
+        stored = self._stored(ref)
+        if not ref.key:
+            return stored
+        field = _field(stored.get_secret_value(), ref.key)
+        if field is None:
+            self.forget(ref)  # it may be there the next time
+        return _sealed(ref, field, f"the secret must be a JSON object with the text field {ref.key!r}")
+
+    def forget(self, ref: SecretRef) -> None:
+        """The next `read` of `ref`, or of another field of its secret, asks its store again."""
         with self._lock:
-            until, value = self._kept.get(ref, (0.0, None))
+            self._kept.pop((ref.scheme, ref.name), None)
+
+    def _stored(self, ref: SecretRef) -> SecretStr:
+        """The whole of what is stored under the reference's name."""
+        where = (ref.scheme, ref.name)
+        with self._lock:
+            until, value = self._kept.get(where, (0.0, None))
         if value is None or until <= self._clock.now():
             value = self._fetch(ref)
             with self._lock:
-                self._kept[ref] = (self._clock.now() + self._ttl, value)
+                self._kept[where] = (self._clock.now() + self._ttl, value)
         return value
-
-    def forget(self, ref: SecretRef) -> None:
-        """The next `read` of `ref` asks its store again."""
-        with self._lock:
-            self._kept.pop(ref, None)
 
     def _fetch(self, ref: SecretRef) -> SecretStr:
         if ref.scheme == "ssm":
             return _sealed(ref, self._ask(ref, self._parameter), "store it as a SecureString")
-        text = self._ask(ref, self._secret)
-        if not ref.key:
-            return _sealed(ref, text, "store it as a secret string, not a binary one")
-        return _sealed(ref, _field(text, ref.key), f"the secret must be a JSON object with the text field {ref.key!r}")
+        return _sealed(ref, self._ask(ref, self._secret), "store it as a secret string, not a binary one")
 
     def _parameter(self, name: str) -> str:
         return str(self._aws.client("ssm").get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
@@ -168,9 +180,9 @@ def _sealed(ref: SecretRef, value: str | None, cure: str) -> SecretStr:
     return SecretStr(value.strip())
 
 
-def _field(text: str | None, key: str) -> str | None:
+def _field(text: str, key: str) -> str | None:
     try:
-        found = json.loads(text or "")
+        found = json.loads(text)
     except ValueError:
         return None
     value = found.get(key) if isinstance(found, dict) else None

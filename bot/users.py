@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
-from bot.aws import Aws
+from bot.accounts import Accounts, RoleError
 from bot.clock import Clock
 from bot.config import ConfigError
 from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
@@ -101,11 +101,14 @@ class WorkSpacesPeople:
     """Asks DescribeWorkspaces: each id once, 25 a call, two calls a second, and remembers in this process.
 
     With `names` all copies of the bot share what they know and those two calls a second: a storm of known people asks
-    AWS nothing. Everything is asked with the bot's own credentials, to which the ids of other accounts are unknown.
+    AWS nothing. An account for which `accounts` has no role is asked with the bot's own credentials, to which the ids
+    of other accounts are unknown.
     """
 
-    def __init__(self, aws: Aws, clock: Clock, names: Names | None = None, *, within: Within = within) -> None:
-        self._aws = aws
+    def __init__(
+        self, accounts: Accounts, clock: Clock, names: Names | None = None, *, within: Within = within
+    ) -> None:
+        self._accounts = accounts
         self._clock = clock
         self._within = within
         self._names: Names = names or OwnNames(clock)
@@ -218,6 +221,8 @@ class WorkSpacesPeople:
 
     def _note(self, place: Place, trouble: Trouble, workspaces: int) -> None:
         self._troubled[place] = trouble.gap, self._clock.now() + TROUBLE_SECONDS[trouble.gap]
+        if trouble.gap is NameGap.DENIED:
+            self._accounts.forget(place[0])
         _warn(place, workspaces, trouble)
 
     def _ask(self, place: Place, ids: Sequence[str], until: float) -> Trouble | None:
@@ -254,12 +259,9 @@ class WorkSpacesPeople:
         """The people of a page, by WorkSpace id, and the token of the next page."""
         seconds = max(until - self._clock.now(), SHORTEST_CALL)
         self._calls += 1
-        answer = self._within(seconds, lambda: self._client(place).describe_workspaces(**asked))
+        answer = self._within(seconds, lambda: self._accounts.workspaces(place).describe_workspaces(**asked))
         people = {desk["WorkspaceId"]: _person_at(desk) for desk in answer.get("Workspaces", [])}
         return people, answer.get("NextToken") or ""
-
-    def _client(self, place: Place) -> Any:
-        return self._aws.client("workspaces", region=place[1] or None)
 
     def _remember(self, place: Place, ids: Sequence[str], found: Mapping[str, Person]) -> None:
         now = self._clock.now()
@@ -320,6 +322,8 @@ def _text(value: object) -> str:
 
 def _trouble(error: Exception) -> Trouble:
     """What went wrong, by AWS's code or, where AWS did not answer, by the exception's name. Never its text."""
+    if isinstance(error, RoleError):
+        return Trouble(error.gap, str(error))
     answer = getattr(error, "response", None) or {}
     code = str(answer.get("Error", {}).get("Code") or type(error).__name__)[:60]
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -1,6 +1,7 @@
 """The tree keeps its promises: imports point one way, and cold paths stay free of what they don't need."""
 
 import ast
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 
 import formatters
 from bot import senders
+from bot.config import compiled_beside, load
+from bot.config.compiled import dump
+from tests.support.logins import event
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,6 +29,7 @@ MAY_IMPORT = {
     "formatters": ("bot.events", "bot.plugins", "formatters"),
     "bot.routing": ("bot.events",),
     "bot.config": (
+        "bot.aws",
         "bot.config",
         "bot.events",
         "bot.pace",
@@ -35,9 +40,12 @@ MAY_IMPORT = {
         "formatters",
     ),
     "bot.names": ("bot.aws", "bot.clock", "bot.events"),
-    "bot.users": ("bot.aws", "bot.clock", "bot.config", "bot.events", "bot.names", "bot.patience"),
+    "bot.accounts": ("bot.aws", "bot.clock", "bot.config", "bot.events", "bot.names", "bot.secrets"),
+    "bot.users": ("bot.accounts", "bot.clock", "bot.config", "bot.events", "bot.names", "bot.patience"),
     "bot.senders": ("bot.aws", "bot.clock", "bot.patience", "bot.plugins", "bot.secrets", "bot.senders"),
     "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.pace", "bot.senders.base"),
+    "bot.last_good": ("bot.aws", "bot.config"),
+    "bot.routes_in_force": ("bot.aws", "bot.clock", "bot.config", "bot.last_good", "bot.patience"),
     "bot.refusals": ("bot.aws", "bot.clock"),
     "bot.drawing": ("bot.config", "bot.events", "bot.outbox.base", "bot.senders.base", "formatters"),
     "bot.delivery": (
@@ -134,6 +142,33 @@ def test_what_is_not_used_is_not_imported(statement: str, unwanted: set[str]) ->
     code = f"import sys; {statement}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not unwanted & set(done.stdout.split())
+
+
+def test_a_call_on_a_compiled_routing_file_imports_no_more_than_it_needs(tmp_path: Path) -> None:
+    """A login for the console goes all the way: no reader of routing files, and no library of a channel."""
+    routes = tmp_path / "routes.yml"
+    routes.write_text(
+        "destinations:\n"
+        "  eng: {type: slack, webhook_url: 'env:HOOK'}\n"
+        "  it: {type: teams, webhook_url: 'env:HOOK'}\n"
+        "  screen: {type: console}\n"
+        "default: [screen]\n"
+    )
+    Path(compiled_beside(str(routes))).write_text(dump(load(str(routes)), routes.read_bytes()))
+    (tmp_path / "users.csv").write_text("workspace_id,user_name\nws-8n1k2m3p4,alice\n")
+    code = "import json, sys; from bot.handler import handle; handle(json.load(sys.stdin), None); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        input=json.dumps(event("seed")),
+        env={"PYTHONPATH": str(ROOT), "ROUTES": str(routes), "USERS_FILE": "users.csv"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "alice" in done.stdout
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert not imported & {"pydantic", "yaml", "slack_sdk", "pymsteams", "boto3", "bot.config.file"}
 
 
 def test_every_file_opens_with_a_sentence() -> None:

@@ -61,6 +61,7 @@ COMMANDS = sorted(commands())
 def test_there_are_the_commands_that_are_documented() -> None:
     assert [" ".join(words) for words in COMMANDS] == [
         "check",
+        "compile",
         "dead-letters list",
         "dead-letters replay",
         "demo",

@@ -73,7 +73,7 @@ def test_a_destination_keeps_what_was_written_and_its_types_own_for_the_rest() -
     assert (places["eng-slack"].give_up_after, places["eng-slack"].fallback) == (5400, "ops-slack")
     assert (places["audit-mail"].give_up_after, places["it-teams"].give_up_after) == (3600, 86_400)
     assert (places["it-teams"].formatter, places["hr-teams"].formatter) == ("messagecard", "teams")
-    assert str(places["eng-slack"].settings.webhook_url) == "ssm:/login-bot/slack/eng"
+    assert str(places["eng-slack"].settings["webhook_url"]) == "ssm:/login-bot/slack/eng"
 
 
 def test_directories_go_by_their_bare_id() -> None:
@@ -244,7 +244,7 @@ def test_a_sender_from_outside_brings_its_own_settings_and_formatter(outside: st
         default: [pager]
     """).destinations["pager"]
     assert (place.type, place.formatter) == (f"{outside}:Pager", f"{outside}:Terse")
-    assert (place.settings.number, place.settings.urgent) == ("+15550100", False)
+    assert (place.settings["number"], place.settings["urgent"]) == ("+15550100", False)
     assert place.pace == Pace(messages=1000, per=1, gap=0, group="pager")
 
 

@@ -18,7 +18,7 @@ from bot.users import WorkSpacesPeople
 from tests.support import bots
 from tests.support.aws import LoopbackAws
 from tests.support.clock import START, FakeClock
-from tests.support.fleet import Fleet, refusal
+from tests.support.fleet import Fleet, at_leisure, own_account, refusal
 from tests.support.logins import make_login
 
 HERE = ("123456789012", "eu-west-1")
@@ -353,7 +353,7 @@ def fleet(one_fleet: Fleet, table: Table, monkeypatch: pytest.MonkeyPatch) -> Fl
 
 
 def container(table: Table, clock: FakeClock) -> WorkSpacesPeople:
-    return WorkSpacesPeople(table, clock, another(table, clock))
+    return WorkSpacesPeople(own_account(table, clock), clock, another(table, clock), within=at_leisure)
 
 
 def hire(fleet: Fleet, number: int) -> list[Login]:
@@ -498,7 +498,7 @@ def test_a_sweep_without_time_makes_no_call(table: Table, night: FakeClock, flee
 
 def test_without_a_table_nobody_sweeps(table: Table, night: FakeClock, fleet: Fleet) -> None:
     hire(fleet, 10)
-    assert WorkSpacesPeople(table, night).sweep(HERE, until=EVER) == 0
+    assert WorkSpacesPeople(own_account(table, night), night).sweep(HERE, until=EVER) == 0
     table.trouble = [error("AccessDeniedException")]
     assert tick(table, night) == 0
     assert fleet.pages == []

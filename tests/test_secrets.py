@@ -124,6 +124,26 @@ class TestReading:
         assert reader.read(SecretRef("secretsmanager", "bot/slack", "token")).get_secret_value() == VALUE
         assert reader.read(SecretRef("secretsmanager", "bot/slack")).get_secret_value() == text
 
+    def test_the_fields_of_one_secret_are_read_in_one_call_and_forgotten_together(self, aws: LoopbackAws) -> None:
+        manager = aws.client("secretsmanager")
+        manager.create_secret(Name="bot/slack", SecretString=json.dumps({"eng": "one", "ops": "two"}))
+        reader = secrets(aws.clients)
+        eng, ops = (SecretRef("secretsmanager", "bot/slack", key) for key in ("eng", "ops"))
+        assert reader.read(eng).get_secret_value() == "one"
+        manager.put_secret_value(SecretId="bot/slack", SecretString=json.dumps({"eng": "three", "ops": "four"}))
+        assert reader.read(ops).get_secret_value() == "two"
+        reader.forget(ops)
+        assert reader.read(eng).get_secret_value() == "three"
+
+    def test_a_field_that_is_missing_is_looked_for_again_at_the_next_read(self, aws: LoopbackAws) -> None:
+        manager = aws.client("secretsmanager")
+        manager.create_secret(Name="bot/slack", SecretString=json.dumps({"eng": "one"}))
+        reader, ops = secrets(aws.clients), SecretRef("secretsmanager", "bot/slack", "ops")
+        with pytest.raises(SecretError, match="must be a JSON object with the text field 'ops'"):
+            reader.read(ops)
+        manager.put_secret_value(SecretId="bot/slack", SecretString=json.dumps({"ops": "two"}))
+        assert reader.read(ops).get_secret_value() == "two"
+
     def test_a_value_is_kept_for_five_minutes(self, aws: LoopbackAws) -> None:
         clock, ref = FakeClock(), SecretRef("ssm", "/bot/hook")
         reader = secrets(aws.clients, clock)

@@ -2,10 +2,10 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -16,14 +16,12 @@ from bot.config import ConfigError
 from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
 from bot.users import ListedPeople, WorkSpacesPeople
 from tests.support.clock import FakeClock
-from tests.support.fleet import Fleet, hire, reach, refusal
+from tests.support.fleet import Fleet, at_leisure, hire, own_account, reach, refusal
 from tests.support.logins import make_login
 from tests.support.providers import Answer, How, refused_address
 
 ALICE = "ws-alice0001"
 THROTTLED = refusal("ThrottlingException")
-
-T = TypeVar("T")
 
 
 @pytest.fixture
@@ -52,12 +50,7 @@ def fleet(one_fleet: Fleet) -> Fleet:
 
 @pytest.fixture
 def people(fleet: Fleet, aws: Aws, clock: FakeClock) -> WorkSpacesPeople:
-    return WorkSpacesPeople(aws, clock, within=at_leisure)
-
-
-def at_leisure(_: float, call: Callable[[], T]) -> T:
-    """Lets a call take its time: a busy machine is no region that does not answer."""
-    return call()
+    return WorkSpacesPeople(own_account(aws, clock), clock, within=at_leisure)
 
 
 def at(workspace_id: str = ALICE, **different: Any) -> Login:
@@ -141,7 +134,7 @@ def test_an_aws_that_nobody_here_wrote_names_a_hundred_logins(
         aws = reach(monkeypatch, "http://{}:{}".format(*server.get_host_and_port()))
         ids = hire([f"user{number}" for number in range(60)], "eu-central-1")
         logins = [at(workspace_id, region="") for workspace_id in [*ids, *ids[:40], "ws-nobody001"]]
-        named = WorkSpacesPeople(aws, clock, within=at_leisure).name(logins, until=clock.now() + 20)
+        named = WorkSpacesPeople(own_account(aws, clock), clock, within=at_leisure).name(logins, until=clock.now() + 20)
     finally:
         server.stop()
     assert [login.user for login in named] == [f"user{number % 60}" for number in range(100)] + [None]
@@ -351,7 +344,7 @@ def test_an_aws_that_does_not_answer_costs_one_call_and_no_login(
 def test_a_silent_aws_is_not_waited_for(fleet: Fleet, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bot.aws, "READ_SECONDS", 0.2)
     fleet.always(Answer(how=How.SILENCE))
-    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock, within=at_leisure)
+    people = WorkSpacesPeople(own_account(reach(monkeypatch, fleet.url), clock), clock, within=at_leisure)
     named = people.name([at(f"ws-desk{number:05}") for number in range(60)], until=clock.now() + 20)
     assert {login.person and login.person.gap for login in named} == {NameGap.UNREACHABLE}
     assert len(fleet.calls) == 1
@@ -366,17 +359,18 @@ def test_a_call_that_never_ends_costs_its_time_and_no_more(clock: FakeClock, mon
         def client(self, service: str, *, region: str | None = None) -> Any:
             hangs.wait()
 
-    assert person(WorkSpacesPeople(Hanging(), clock), at()).gap is NameGap.UNREACHABLE
+    assert person(WorkSpacesPeople(own_account(Hanging(), clock), clock), at()).gap is NameGap.UNREACHABLE
     hangs.set()
 
 
 def test_an_aws_that_is_not_there_is_unreachable(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = WorkSpacesPeople(reach(monkeypatch, f"http://{refused_address()}"), clock)
+    nobody = reach(monkeypatch, f"http://{refused_address()}")
+    people = WorkSpacesPeople(own_account(nobody, clock), clock, within=at_leisure)
     assert person(people, at()).gap is NameGap.UNREACHABLE
 
 
 def test_without_a_region_the_login_goes_on(fleet: Fleet, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock, within=at_leisure)
+    people = WorkSpacesPeople(own_account(reach(monkeypatch, fleet.url), clock), clock, within=at_leisure)
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     assert person(people, at(region="")).gap is NameGap.UNREACHABLE
     assert person(people, at(region="eu-west-1.evil.example/#")).gap is NameGap.UNREACHABLE
@@ -386,7 +380,7 @@ def test_without_a_region_the_login_goes_on(fleet: Fleet, clock: FakeClock, monk
 def test_without_credentials_the_bot_may_not_ask(
     fleet: Fleet, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    people = WorkSpacesPeople(reach(monkeypatch, fleet.url), clock, within=at_leisure)
+    people = WorkSpacesPeople(own_account(reach(monkeypatch, fleet.url), clock), clock, within=at_leisure)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert person(people, at()).gap is NameGap.DENIED

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from bot.cli import ask, demo, look, records, running, turning
+from bot.cli import ask, demo, look, package, records, running, turning
 from bot.cli.show import Mistake, complain
 from bot.cli.trouble import explained
 from bot.cli.wiring import with_cure
@@ -105,6 +105,7 @@ app.command(rich_help_panel=ASK, epilog=ask.CHECK, cls=Command)(ask.check)
 app.command(rich_help_panel=ASK, epilog=ask.EXPLAIN, cls=Command)(ask.explain)
 app.command(rich_help_panel=ASK, epilog=ask.MATRIX, cls=Command)(ask.matrix)
 app.command(rich_help_panel=ASK, epilog=ask.SCHEMA, cls=Command)(ask.schema)
+app.command("compile", rich_help_panel=ASK, epilog=package.COMPILE, cls=Command)(package.compile_)
 app.command(rich_help_panel=LOOK, epilog=demo.DEMO, cls=Command)(demo.demo)
 app.command(rich_help_panel=LOOK, epilog=look.PREVIEW, cls=Command)(look.preview)
 app.command("send-test", rich_help_panel=LOOK, epilog=look.SEND_TEST, cls=Command)(look.send_test)

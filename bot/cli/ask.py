@@ -8,13 +8,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli import options, words
+from bot.cli import in_force, options, words
 from bot.cli.show import complain, count, fits, harmless, note, out, say, say_json, table
 from bot.cli.wiring import one_login, with_cure
 from bot.config import Config, ConfigError, load
 from bot.routing import Route
 
-CHECK = "Example: `python -m bot check routes.yml`"
+CHECK = "Example: `python -m bot check routes.yml`, and of a deployed bot `check --deployed --table login-bot-dev`"
 EXPLAIN = "Example: `python -m bot explain --event samples/events/finance-web.json --user bob`"
 MATRIX = "Example: `python -m bot matrix --routes routes.example.yml`"
 SCHEMA = "Example: `python -m bot schema > docs/routes.schema.json`"
@@ -27,13 +27,22 @@ def check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The routing file; --routes where it is left out.")] = "",
     *,
     routes: options.Routes = options.ROUTES,
+    deployed: Annotated[bool, typer.Option("--deployed", help="Ask --table which file from S3 is in force.")] = False,
+    table: options.Table = "",
 ) -> None:
     """Check a routing file: exit code 0 and a summary, or 1 and one line for each mistake.
 
     Runs the file's own tests, too, on the engine that the function runs. The mistakes are the result: they are on
     standard output.
+
+    With --deployed, say which file from S3 is in force in a deployed bot, since when, and why a newer one is not:
+    exit code 0 when the newest one is in force, else 1.
     """
     path = file or routes
+    if deployed:
+        if not in_force.told(table, path):
+            raise typer.Exit(1)
+        return
     try:
         config = load(path)
     except ConfigError as error:

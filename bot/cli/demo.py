@@ -25,7 +25,6 @@ from bot.events import Login
 from bot.pace import Pace
 from bot.routing import Decision, Routing
 from bot.senders.base import Outcome
-from bot.senders.console import ConsoleSender
 
 DEMO = "Example: `SLACK_WEBHOOK_URL=https://hooks.slack.com/services/… python -m bot demo`"
 
@@ -173,7 +172,7 @@ def _staged(config: Config, real: Mapping[str, Destination]) -> Config:
 
 
 def _in_the_terminal(destination: Destination) -> Destination:
-    settings = ConsoleSender.Settings(title=destination.name)
+    settings = {"title": destination.name}
     pace = Pace(messages=1000, per=1.0, gap=0.0, group=destination.name)
     return replace(destination, type="console", settings=settings, pace=pace, digest=EACH_ALONE)
 

@@ -127,7 +127,7 @@ def _drawn(config: Config, destination: Destination, login: Login) -> tuple[Payl
 def _post(config: Config, destination: Destination, payload: Payload) -> tuple[Verdict, float]:
     sender = sender_class(destination.type)
     with _somebodys(sender):
-        made = sender(destination.settings, tools(config))
+        made = sender(sender.Settings(**destination.settings), tools(config))
         started = monotonic()
         verdict: object = made.send(payload, timeout=SEND_SECONDS)
     if not isinstance(verdict, Verdict):

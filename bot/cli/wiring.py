@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot import logs
+from bot.accounts import Accounts
 from bot.aws import Aws
 from bot.cli.reading import read_one
 from bot.cli.show import Mistake
@@ -88,8 +89,9 @@ def wire(config: Config, *, place: Place, users: str, on_told: Callable[[Told], 
     clock = SystemClock()
     reach = tools(config)
     outbox = place.open(reach.aws)
+    accounts = Accounts(config.accounts, reach.aws, reach.secrets, clock)
     names = DynamoNames(place.table, reach.aws, clock) if place.table else None
-    people: People = listed(users) if users else WorkSpacesPeople(reach.aws, clock, names)
+    people: People = listed(users) if users else WorkSpacesPeople(accounts, clock, names)
     pipeline = Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=reach, on_told=on_told)
     return Bot(pipeline, outbox, clock)
 

@@ -3,11 +3,13 @@
 `page.py` finds every value on its line, `keys.py` says what may stand in the file, `file.py` makes a Config of it,
 `destinations.py` with the senders' own settings, `checks.py` and `overlap.py` see what must fit together, `mistakes.py`
 words what does not, and `schema.py` tells editors. They, and with them pydantic and YAML, are imported only when a file
-is read.
+is read. `compiled.py` spares the function that: it keeps what was read once. `bucket.py` gets files from S3, and
+`fence.py` says what those may name.
 """
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bot.pace import Pace
@@ -17,6 +19,9 @@ from formatters.base import Audience
 
 GIVE_UP_AFTER = 24 * 3600.0
 """Seconds that a login is tried for, where the file does not say."""
+
+MAX_BYTES = 1_000_000
+"""Of a routing file: ten thousand directories, each with its own notify, are 700 KB."""
 
 
 class ConfigError(Exception):
@@ -40,12 +45,12 @@ class Digest:
 class Destination:
     """Where cards go. `type` and `formatter` are names in their registries or dotted paths `package.module:Class`.
 
-    `settings` is an instance of the sender's own `Settings`; `give_up_after` is in seconds.
+    `settings` are what the sender's own `Settings` is made of, by keyword; `give_up_after` is in seconds.
     """
 
     name: str
     type: str
-    settings: Any
+    settings: Mapping[str, Any]
     formatter: str
     pace: Pace
     digest: Digest
@@ -103,7 +108,27 @@ def _agreed(wishes: set[str | None]) -> str | None:
 
 
 def load(path: str) -> Config:
-    """Read and check a routing file. Raises ConfigError with every mistake in it, also for a missing file."""
+    """Read and check a routing file, on this machine or `s3://bucket/key`.
+
+    Raises ConfigError with every mistake in it, also for a missing file. One from S3 may name only the classes and
+    hosts that the `routes.yml` beside the function names.
+    """
     from bot.config.file import read  # noqa: PLC0415 - pydantic and YAML cost a cold start 70 ms
 
     return read(path)
+
+
+def load_packaged(path: str) -> Config:
+    """The same, out of its compiled form where one stands beside it that was made of the very same bytes."""
+    from bot.config import compiled  # noqa: PLC0415 - it builds on this file
+
+    try:
+        text = Path(compiled_beside(path)).read_text("utf-8")
+        return compiled.load(text, Path(path).read_bytes(), source=path)
+    except (OSError, ValueError, compiled.StaleError):
+        return load(path)
+
+
+def compiled_beside(path: str) -> str:
+    """Where the compiled form of a packaged file stands: `routes.compiled.json` for `routes.yml`."""
+    return str(Path(path).with_suffix(".compiled.json"))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import reduce
 from typing import Any
 
@@ -12,8 +12,9 @@ from pydantic.errors import PydanticUserError
 import formatters
 from bot import senders
 from bot.config import GIVE_UP_AFTER, Destination, Digest
+from bot.config.fence import Fence, beyond
 from bot.config.keys import DestinationKeys, DigestKeys, PaceKeys
-from bot.config.mistakes import Mistakes, Path, looks_secret, unknown
+from bot.config.mistakes import Mistakes, Path, looks_secret, quoted, unknown
 from bot.pace import Pace
 from bot.plugins import PluginError
 from bot.secrets import SCHEMES
@@ -34,18 +35,31 @@ USUAL_DIGEST_OVER = 10
 _DEAD_CONNECTOR = re.compile(r"\.webhook\.office\.com|outlook\.office(365)?\.com/webhook", re.IGNORECASE)
 
 
-def destination(name: str, keys: DestinationKeys, mistakes: Mistakes) -> Destination | None:
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What the rest of the file allows a destination: classes inside the `fence`, and hosts, None where unknown."""
+
+    fence: Fence | None = None
+    trusted_hosts: tuple[str, ...] | None = None
+
+
+UNBOUND = Bounds()
+
+
+def destination(name: str, keys: DestinationKeys, mistakes: Mistakes, bounds: Bounds = UNBOUND) -> Destination | None:
     """The destination, or None where nothing is known of its type. With mistakes noted, it is good for checks only."""
     path: Path = ("destinations", name)
-    sender = _sender(keys.type, path, mistakes)
-    if sender is None:
+    if _outside(keys, bounds.fence, path, mistakes) or (sender := _sender(keys.type, path, mistakes)) is None:
         return None
     formatter = _formatter(keys, sender, path, mistakes)
     settings = _settings(sender, keys.model_extra or {}, path, mistakes)
+    if settings is not None and bounds.trusted_hosts is not None and hasattr(settings, "off_limits"):
+        for key, why in settings.off_limits(bounds.trusted_hosts).items():
+            mistakes.note((*path, key), why)
     return Destination(
         name=name,
         type=keys.type,
-        settings=settings,
+        settings={} if settings is None else {key.name: getattr(settings, key.name) for key in fields(settings)},
         formatter=formatter,
         pace=_pace(name, keys, path, mistakes),
         digest=_digest(keys.type, keys.digest or DigestKeys()),
@@ -54,6 +68,15 @@ def destination(name: str, keys: DestinationKeys, mistakes: Mistakes) -> Destina
         language=keys.language,
         timezone=keys.timezone,
     )
+
+
+def _outside(keys: DestinationKeys, fence: Fence | None, path: Path, mistakes: Mistakes) -> bool:
+    """Whether a class stands here that must not even be imported."""
+    named = {"type": keys.type, "formatter": keys.formatter or ""}
+    outside = {key: name for key, name in named.items() if fence is not None and not fence.admits(name)}
+    for key, name in outside.items():
+        mistakes.note((*path, key), beyond(quoted(name)))
+    return bool(outside)
 
 
 def _sender(type_: str, path: Path, mistakes: Mistakes) -> type[Sender] | None:

@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from bot.config import Account, Config, ConfigError, Destination, RouteTest, checks
-from bot.config.destinations import destination
+from bot.aws import Aws
+from bot.config import MAX_BYTES, Account, Config, ConfigError, Destination, RouteTest, bucket, checks
+from bot.config.destinations import Bounds, destination
+from bot.config.fence import Fence, beyond
 from bot.config.keys import (
     DIRECTORY_ID,
     AccountKeys,
@@ -25,7 +27,7 @@ from bot.config.keys import (
     known_beside,
 )
 from bot.config.mistakes import Mistakes, Path, quoted, unknown
-from bot.config.page import MAX_BYTES, read_page
+from bot.config.page import read_page
 from bot.routing import Directory, Match, Route, Routing
 from formatters.base import Audience
 
@@ -34,8 +36,10 @@ Group = TypeVar("Group", bound=BaseModel)
 
 def read(path: str) -> Config:
     """The file at `path`. Raises ConfigError with every mistake."""
-    if path.startswith("s3://"):
-        raise ConfigError(path, ("routing files are not read from S3 in this version; name a file in the package",))
+    if path.startswith(bucket.SCHEME):
+        version = bucket.fetch(path, Aws())
+        assert version is not None
+        return understand(version.content, source=path, fence=Fence.of_package())
     try:
         with FilePath(path).open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -47,11 +51,11 @@ def read(path: str) -> Config:
     return understand(content, source=path)
 
 
-def understand(content: bytes, *, source: str) -> Config:
-    """What `content` says, wherever it came from. Raises ConfigError with every mistake."""
+def understand(content: bytes, *, source: str, fence: Fence | None = None) -> Config:
+    """What `content` says, wherever it came from; inside `fence`, where there is one. Raises ConfigError."""
     mistakes = Mistakes()
     page = read_page(content, mistakes)
-    config = _Reader(page.data, mistakes).config(source) if page else None
+    config = _Reader(page.data, mistakes, fence).config(source) if page else None
     if config is None or mistakes:
         raise ConfigError(source, mistakes.in_order())
     return config
@@ -60,23 +64,25 @@ def understand(content: bytes, *, source: str) -> Config:
 class _Reader:
     """Takes what is good of each section, so that one mistake never hides another."""
 
-    def __init__(self, data: Mapping[str, Any], mistakes: Mistakes) -> None:
+    def __init__(self, data: Mapping[str, Any], mistakes: Mistakes, fence: Fence | None) -> None:
         self.data = data
         self.mistakes = mistakes
+        self.fence = fence
         self.ids_by_name: dict[str, str] = {}
         self.spelled: dict[str, str] = {}
 
     def config(self, source: str) -> Config:
         self._note_shapes()
+        trusted_hosts = self._trusted_hosts()
         directories = self._directories()
         config = Config(
             source=source,
             routing=Routing(
                 directories=directories, routes=tuple(self._routes()), default=self._one("default", Names, ())
             ),
-            destinations=self._destinations(),
+            destinations=self._destinations(trusted_hosts),
             defaults=self._defaults(),
-            trusted_hosts=self._one("trusted_hosts", tuple[TrustedHost, ...], ()),
+            trusted_hosts=trusted_hosts,
             accounts=self._accounts(),
             tests=tuple(self._tests()),
         )
@@ -111,14 +117,22 @@ class _Reader:
         keys = self._one("defaults", DefaultsKeys, {}) or DefaultsKeys()
         return Audience(language=keys.language, timezone=keys.timezone)
 
-    def _destinations(self) -> dict[str, Destination]:
+    def _trusted_hosts(self) -> tuple[str, ...]:
+        hosts: tuple[str, ...] = self._one("trusted_hosts", tuple[TrustedHost, ...], ())
+        for number, host in enumerate(hosts):
+            if self.fence is not None and host not in self.fence.hosts:
+                self.mistakes.note(("trusted_hosts", number), beyond(quoted(host)))
+        return hosts
+
+    def _destinations(self, trusted_hosts: tuple[str, ...]) -> dict[str, Destination]:
+        bounds = Bounds(self.fence, None if self.mistakes.below(("trusted_hosts",)) else trusted_hosts)
         declared = self._written("destinations")
         places: dict[str, Destination] = {}
         for name, keys in self._good("destinations", DestinationKeys):
             if keys.fallback is not None and keys.fallback not in declared:
                 path: Path = ("destinations", name, "fallback")
                 self.mistakes.note(path, unknown("destination", keys.fallback, declared))
-            if place := destination(name, keys, self.mistakes):
+            if place := destination(name, keys, self.mistakes, bounds):
                 places[name] = place
         return places
 

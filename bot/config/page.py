@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
+from bot.config import MAX_BYTES
 from bot.config.mistakes import Mistakes, Path, quoted
 
-MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 MAX_VALUES = 100_000
 """Ten thousand directories, each with its own notify, are about 60,000 values in 700 KB."""

@@ -1,7 +1,10 @@
 """The registry of senders: a destination's `type` → its class. A new sender is one file and one line here."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from bot.plugins import load
-from bot.senders.base import Sender
+from bot.senders.base import Sender, Tools
 
 REGISTRY = {
     "slack": "bot.senders.slack:SlackSender",
@@ -20,3 +23,9 @@ def sender_class(type_: str) -> type[Sender]:
         type_, REGISTRY, kind="sender", needs=("Settings", "takes", "formatter", "send", "refresh")
     )
     return found
+
+
+def make(type_: str, settings: Mapping[str, Any], tools: Tools) -> Sender:
+    """The sender of a destination, out of its `type` and its checked `settings`. Raises PluginError."""
+    found = sender_class(type_)
+    return found(found.Settings(**settings), tools)

@@ -16,7 +16,7 @@ from slack_sdk.webhook import WebhookClient, WebhookResponse
 from bot.secrets import SecretRef
 from bot.senders import answers, wire
 from bot.senders.base import Tools, Verdict
-from bot.senders.hosts import Address
+from bot.senders.hosts import Address, refusal
 from bot.senders.wire import Answer, Deadline, NoAnswerError
 
 OWN_HOSTS = ("slack.com", "hooks.slack.com", "slack-gov.com", "hooks.slack-gov.com")
@@ -76,6 +76,11 @@ class SlackSender:
                     "channel's About in Slack); names change"
                 )
             _checked(self.base_url)
+
+        def off_limits(self, trusted_hosts: Iterable[str]) -> Mapping[str, str]:
+            """The keys that name a host to which nothing may be posted, and why."""
+            why = refusal(Address.parse(self.base_url), own=OWN_HOSTS, trusted=trusted_hosts)
+            return {"base_url": why} if why else {}
 
     takes: ClassVar[frozenset[str]] = frozenset({"slack"})
     formatter: ClassVar[str] = "slack"

@@ -15,7 +15,7 @@ from bot.pipeline import Intake, Pipeline
 from bot.routing import Directory, Routing
 from bot.secrets import Secrets
 from bot.senders.base import Tools
-from tests.support.channel import Channel, ChannelSettings
+from tests.support.channel import Channel
 from tests.support.clock import FakeClock
 from tests.support.logins import event
 
@@ -44,7 +44,7 @@ def destination(name: str, channel: Channel, **different: Any) -> Destination:
     usual: dict[str, Any] = {
         "name": name,
         "type": "tests.support.channel:ScriptedSender",
-        "settings": ChannelSettings(channel=channel),
+        "settings": {"channel": channel},
         "formatter": "tests.support.channel:IdsFormatter",
         "pace": Pace(messages=1000, per=0.0, gap=0.0, group=name),
         "digest": Digest(over=3),

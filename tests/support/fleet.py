@@ -2,13 +2,18 @@
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
+from bot.accounts import Accounts
 from bot.aws import Aws
+from bot.clock import Clock
+from bot.secrets import Secrets
 from tests.support.providers import Answer, Provider, Request
+
+T = TypeVar("T")
 
 AWS_PATTERN = re.compile(r"ws-[0-9a-z]{8,63}")
 
@@ -87,11 +92,21 @@ def reach(monkeypatch: pytest.MonkeyPatch, url: str) -> Aws:
     return Aws()
 
 
-def hire(users: Sequence[str], region: str) -> list[str]:
+def at_leisure(_: float, call: Callable[[], T]) -> T:
+    """Lets a call take its time: a busy machine is no region that does not answer."""
+    return call()
+
+
+def own_account(aws: Aws, clock: Clock) -> Accounts:
+    """Every account is asked with the bot's own credentials."""
+    return Accounts({}, aws, Secrets(aws, clock), clock)
+
+
+def hire(users: Sequence[str], region: str, account: str = "123456789012") -> list[str]:
     """A WorkSpace for each of `users` in moto's world, which its servers of this process share; their ids."""
     from moto.workspaces.models import Workspace, workspaces_backends  # noqa: PLC0415 - takes a second
 
-    fleet = workspaces_backends["123456789012"][region].workspaces
+    fleet = workspaces_backends[account][region].workspaces
     hired = []
     for user in users:
         wanted = {"DirectoryId": "d-9067000001", "UserName": user, "BundleId": "wsb-bh8rsxt14"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bot.clock import Clock
-from bot.senders import sender_class
+from bot.senders import make
 from bot.senders.base import Sender, Tools, Verdict
 from tests.support.providers import Answer, Provider, Request
 from tests.support.storm import people
@@ -143,7 +143,7 @@ class FarSettings:
     """A sender of the registry and its settings, a while away; a `dead` one's provider never answers."""
 
     type: str
-    settings: Any
+    settings: Mapping[str, Any]
     clock: SimClock
     dead: bool = False
 
@@ -156,7 +156,7 @@ class FarSender:
     formatter: ClassVar[str] = "slack"
 
     def __init__(self, settings: FarSettings, tools: Tools) -> None:
-        self._near: Sender = sender_class(settings.type)(settings.settings, tools)
+        self._near: Sender = make(settings.type, settings.settings, tools)
         self._clock = settings.clock
         self._dead = settings.dead
 

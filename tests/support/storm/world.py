@@ -26,10 +26,11 @@ from bot.refusals import Refusals
 from bot.secrets import Secrets
 from bot.senders.base import Tools
 from bot.users import WorkSpacesPeople
+from tests.support.fleet import own_account
 from tests.support.outbox_stores import Store
 from tests.support.storm import people
 from tests.support.storm.aws import Directory, Parameters, SimAws, Topics
-from tests.support.storm.channels import FarSettings, Notes, SlackChannel, TeamsChannel, Topic
+from tests.support.storm.channels import Notes, SlackChannel, TeamsChannel, Topic
 from tests.support.storm.clock import Process, SimClock
 from tests.support.storm.queue import BATCH, VISIBILITY, Message, Queue
 from tests.support.storm.table import Table
@@ -117,7 +118,7 @@ class TimedPeople(WorkSpacesPeople):
 
     def __init__(self, world: "World") -> None:
         names = DynamoNames(TABLE, world.aws, world.clock)
-        super().__init__(world.aws, world.clock, names, within=lambda _, call: call())
+        super().__init__(own_account(world.aws, world.clock), world.clock, names, within=lambda _, call: call())
         self._world = world
 
     def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
@@ -302,10 +303,10 @@ class World:
         yield f"default: [{names[0]}]"
 
     def _away(self, destination: Destination) -> Destination:
-        settings = FarSettings(
-            type=destination.type,
-            settings=destination.settings,
-            clock=self.clock,
-            dead=destination.name in self.storm.dead,
-        )
+        settings = {
+            "type": destination.type,
+            "settings": destination.settings,
+            "clock": self.clock,
+            "dead": destination.name in self.storm.dead,
+        }
         return replace(destination, type="tests.support.storm.channels:FarSender", settings=settings)
