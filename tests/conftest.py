@@ -1,5 +1,6 @@
 """Options of the tests: rewrite what is golden, and hold classes of your own to the contracts."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +33,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="package.module:Class",
         help="hold this sender, too, to tests/test_senders_faults.py (may be given several times)",
     )
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
+    """The bot's log lines from DEBUG on, whatever an earlier test set up."""
+    monkeypatch.setattr(logging.getLogger("bot"), "propagate", True)
+    caplog.set_level(logging.DEBUG, logger="bot")
+    return caplog
 
 
 @pytest.fixture(scope="session")

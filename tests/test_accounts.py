@@ -1,6 +1,5 @@
 """People of other accounts: looked up with the role that the routing file names, and with no other."""
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -156,18 +155,17 @@ TROUBLES = {
 
 @pytest.mark.parametrize(("error", "gap", "why"), TROUBLES.values(), ids=TROUBLES.keys())
 def test_a_role_that_is_not_to_be_had_costs_the_name_and_not_the_login(
-    stage: Stage, error: Exception, gap: NameGap, why: str, caplog: pytest.LogCaptureFixture
+    stage: Stage, error: Exception, gap: NameGap, why: str, log: pytest.LogCaptureFixture
 ) -> None:
     stage.store(EXTERNAL_ID)
     stage.sts_says(error)
-    with caplog.at_level(logging.DEBUG):
-        (person,) = names(stage.people("ssm:/login-bot/external"), at("ws-bob000001", OTHER), clock=stage.clock)
+    (person,) = names(stage.people("ssm:/login-bot/external"), at("ws-bob000001", OTHER), clock=stage.clock)
     assert person is not None
     assert (person.name, person.gap) == ("ws-bob000001", gap)
-    (line,) = [vars(record)["fields"] for record in caplog.records if record.message == "names not found"]
+    (line,) = [vars(record)["fields"] for record in log.records if record.message == "names not found"]
     assert why in line["reason"]
     assert ROLE in line["reason"]
-    assert EXTERNAL_ID not in caplog.text + str(line)
+    assert EXTERNAL_ID not in log.text + str(line)
 
 
 def test_an_external_id_that_cannot_be_read_costs_the_name_and_not_the_login(stage: Stage) -> None:
