@@ -9,10 +9,25 @@ export function element(name, className = "", ...children) {
 
 /** A link to https, opened apart; any other address is shown as its label alone. */
 export function link(url, ...label) {
-  if (!/^https:\/\//i.test(url)) return element("span", "", ...label);
+  if (!isPage(url)) return element("span", "", ...label);
   const made = element("a", "", ...label);
   made.href = url;
-  made.target = "_blank";
-  made.rel = "noopener noreferrer";
-  return made;
+  return opensApart(made);
+}
+
+export function opensApart(anchor) {
+  anchor.target = "_blank";
+  anchor.rel = "noopener noreferrer";
+  return anchor;
+}
+
+export function isPage(url) {
+  return /^https:\/\//i.test(url);
+}
+
+/** Who said it, above what was said. */
+export function sender(name, ...marks) {
+  const avatar = element("span", "avatar", name[0]);
+  avatar.ariaHidden = "true";
+  return element("div", "sender", avatar, element("span", "name", name), ...marks);
 }

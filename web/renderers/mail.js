@@ -1,10 +1,12 @@
-// Draws a mail as a mail program shows plain text: the subject, then the text with its line breaks and its addresses linked.
+// Draws a mail as mail programs show plain text: the subject, then the text with its line breaks, its addresses linked.
 
 import { element, link } from "./element.js";
 import css from "./mail.css";
 
-export function drawMail({ subject, text }) {
-  const mail = element("article", "frame mail", element("h2", "subject", subject));
+export function drawMail({ subject, text }, { theme }) {
+  const mail = element("article", `frame mail ${theme}`);
+  mail.append(element("h2", "subject", subject));
+  mail.append(element("p", "from", "AWS Notifications <no-reply@sns.amazonaws.com>"));
   mail.append(element("p", "text", ...linked(text)));
   return { element: mail, css: [css] };
 }

@@ -2,6 +2,7 @@
 
 import { element } from "./element.js";
 
-export function drawRaw(payload) {
-  return { element: element("pre", "frame raw", JSON.stringify(payload, null, 2)), css: [] };
+export function drawRaw(payload, { theme }) {
+  const json = element("pre", "", JSON.stringify(payload, null, 2));
+  return { element: element("article", `frame raw ${theme}`, json), css: [] };
 }
