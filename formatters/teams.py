@@ -74,9 +74,10 @@ def _card(content: Content) -> dict[str, Any]:
 
 
 def _body(content: Content) -> Iterator[dict[str, Any]]:
-    yield _text(escape(content.headline), size="Medium", weight="Bolder")
+    """Top to bottom. The headline is Large, for in Teams Medium is no larger than the rest."""
+    yield _text(escape(content.headline), size="Large", weight="Bolder")
     if content.notes:
-        notes = [_text(escape(note)) for note in content.notes]
+        notes = [_text(escape(note), spacing="Small") for note in content.notes]
         yield {"type": "Container", "style": "warning", "items": notes}
     yield _fact_set(content.facts)
     yield from _groups(content.groups)
@@ -88,9 +89,11 @@ def _body(content: Content) -> Iterator[dict[str, Any]]:
 
 def _groups(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
     for group in groups:
+        rows = _fact_set([Fact(row.who, row.text) for row in group.rows])
         if group.title:
-            yield _text(escape(group.title), weight="Bolder")
-        yield _fact_set([Fact(row.who, row.text) for row in group.rows])
+            yield _text(escape(group.title), weight="Bolder", spacing="Large")
+            rows["spacing"] = "Small"
+        yield rows
 
 
 def _fact_set(facts: Sequence[Fact]) -> dict[str, Any]:

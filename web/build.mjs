@@ -17,7 +17,7 @@ await build({
   minify: true,
   format: "iife",
   target: "es2022",
-  charset: "ascii", // no byte of it depends on how a page declares its encoding
+  charset: "utf8",
   loader: { ".css": "text" },
   define: { "process.env.NODE_ENV": '"production"' },
   legalComments: "eof",
