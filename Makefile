@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+PAGES := web/built/preview.js
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test storms check lint bench clean
+.PHONY: help run test storms browser pictures web check lint bench clean
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
@@ -22,16 +23,33 @@ $(READY): $(RUNS) requirements-dev.txt
 	@$(PIP) -r requirements-dev.txt
 	@touch $@
 
+node_modules/.ready: package.json package-lock.json .npmrc
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))' || { echo "Node 20 or newer and npm are needed"; exit 1; }
+	@echo "setting up node_modules (once, a minute)"
+	@npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+$(PAGES): node_modules/.ready $(shell find web -name built -prune -o -type f -print)
+	@npm run --silent build
+
+web: $(PAGES)  ## the pages and the cards' renderers, bundled
+
 run: $(RUNS)  ## the sample logins, as cards in this terminal
 	@$(BIN)/python -m bot demo
 
 test: $(READY)  ## the tests, under a minute
-	@$(BIN)/python -m pytest -n auto -m "not slow"
+	@$(BIN)/python -m pytest -n auto -m "not slow and not browser"
 
 storms: $(READY)  ## the slow tests: storms, and the table at every failing call
 	@$(BIN)/python -m pytest -n auto -m slow
 
-check: lint test storms  ## format, lint, types and all tests
+browser: $(READY) $(PAGES)  ## the tests in a real browser
+	@$(BIN)/python -m pytest -n auto -m browser tests/browser
+
+pictures: $(READY) $(PAGES)  ## docs/pictures, drawn anew from the golden cards
+	@$(BIN)/python -m tests.browser.pictures
+
+check: lint test storms browser  ## format, lint, types and all tests
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .
@@ -43,4 +61,4 @@ bench: $(READY)  ## the measurements
 	@$(BIN)/python -m bench.storm
 
 clean:  ## forget the set-up and what was said
-	@rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -72,9 +72,10 @@ def _ascii(text: str) -> str:
 
 def _lines(content: Content) -> Iterator[str]:
     yield from _wrapped(content.headline)
-    for note in content.notes:
+    if content.notes:
         yield ""
-        yield from _wrapped(note)
+    for note in content.notes:
+        yield from _wrapped(note, indent="  ")
     yield ""
     for fact in content.facts:
         yield from _wrapped(f"{fact.label}: {fact.text}", indent="  ")

@@ -62,7 +62,8 @@ def _groups(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
     parts: list[dict[str, Any]] = []
     for group in groups:
         if group.title:
-            parts.append(_section([_bold(group.title)]))
+            gap = "\n" if parts else ""
+            parts.append(_section([_bold(gap + group.title)]))
         for chunk in _chunks(group.rows):
             parts.append({"type": "rich_text_list", "style": "bullet", "elements": [_row(row) for row in chunk]})
             if _characters(parts) >= RICH_TEXT_FULL:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from bot.cli import options
 from bot.cli.bus import put_sample
+from bot.cli.page import THEMES, Card, page
 from bot.cli.show import Mistake, note, say, say_json
 from bot.cli.trouble import region
 from bot.cli.wiring import known_destination, one_login, tools
@@ -25,7 +27,10 @@ from bot.senders.seen import read
 from formatters import formatter_class
 from formatters.base import Payload, Weight
 
-PREVIEW = "Example: `python -m bot preview --event E.json --user bob --to it-teams`"
+PREVIEW = "Example: `python -m bot preview --event E.json --user bob --to it-teams --html card.html`"
+PLACES = {"in a window": 480, "on a phone": 320}
+"""Where a card is read, and how wide it is there, in CSS pixels."""
+
 SEND_TEST = "Example: `python -m bot send-test eng-slack`, or of a stage `send-test --deployed --stage dev`"
 
 
@@ -37,8 +42,12 @@ def preview(
     users: options.Users = "",
     routes: options.Routes = options.ROUTES,
     as_json: Annotated[bool, typer.Option("--json", help="The payload itself, as it would be posted.")] = False,
+    as_html: Annotated[
+        str,
+        typer.Option("--html", metavar="FILE", help="Write a page that draws the card as its channel does."),
+    ] = "",
 ) -> None:
-    """Draw the card that a destination would get, in this terminal. Nothing is sent."""
+    """Draw the card that a destination would get, in this terminal or on a page. Nothing is sent."""
     config = load(routes)
     destination = known_destination(config, to)
     login = one_login(config, event, user=user, users=users)
@@ -46,13 +55,37 @@ def preview(
     if as_json:
         say_json(payload)
         return
-    out = typer.get_text_stream("stdout")
-    out.write(draw(payload, title=to, width=terminal_width(), colour=is_colourful(out)) + "\n")
-    if line := read(payload).notification:
-        say(Text("notification  ", style="dim"), line)
-    say(Text("size          ", style="dim"), f"{weight.used:,} of {weight.limit:,} {weight.unit}")
+    known = _known(payload, weight)
+    if as_html:
+        kind = formatter_class(destination.formatter).makes
+        _write(as_html, page(to, known, _cards(kind, payload)))
+    else:
+        out = typer.get_text_stream("stdout")
+        out.write(draw(payload, title=to, width=terminal_width(), colour=is_colourful(out)) + "\n")
+        for name, value in known:
+            say(Text(f"{name:<14}", style="dim"), value)
     if to not in config.routing.decide(login).why:
         note(f"note: {to} would not hear of this login; `explain` says why")
+
+
+def _known(payload: Payload, weight: Weight) -> list[tuple[str, str]]:
+    notification = read(payload).notification
+    size = ("size", f"{weight.used:,} of {weight.limit:,} {weight.unit}")
+    return [("notification", notification), size] if notification else [size]
+
+
+def _cards(kind: str, payload: Payload) -> list[Card]:
+    """The card in each theme, in a wide window and on a phone."""
+    return [
+        Card(f"{theme}, {place}", kind, payload, theme, width) for place, width in PLACES.items() for theme in THEMES
+    ]
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Mistake(f"{path} can't be written: {error.strerror or error}") from None
 
 
 def send_test(
