@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-import bot.outbox.dynamodb
 from bot.outbox.base import Card, OutboxError, Row
-from bot.outbox.dynamodb import DynamoOutbox
+from bot.outbox.dynamodb import DynamoOutbox, looking, packs, table
 from bot.senders.base import Outcome, Verdict
 from tests.support.clock import FakeClock
 from tests.support.outbox_aws import Died, Fault, FaultyAws, answer_lost, dies, out_of_order, throttled
@@ -28,14 +27,21 @@ DEAD = Verdict.dead("410", "destination")
 ROWS = [make_row(number) for number in range(5)]
 MORE = [*ROWS, make_row(7), *(make_row(number, destination="audit", group="audit") for number in range(4))]
 
+SMALL = {
+    packs: {"PACK_ROWS": 2, "SHARDS": 2},
+    table: {"AT_ONCE_WRITE": 3, "AT_ONCE_GET": 4},
+    looking: {"FIRST_PAGE": 1},
+}
+
 Key = tuple[str, str]
 
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five rows cost as many calls as a hundred: more places to die at."""
-    for name, value in {"PACK_ROWS": 2, "AT_ONCE_WRITE": 3, "AT_ONCE_GET": 4, "FIRST_PAGE": 1, "SHARDS": 2}.items():
-        monkeypatch.setattr(bot.outbox.dynamodb, name, value)
+    for room, sizes in SMALL.items():
+        for name, value in sizes.items():
+            monkeypatch.setattr(room, name, value)
 
 
 @dataclass

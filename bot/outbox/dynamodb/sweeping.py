@@ -1,0 +1,105 @@
+"""Sweeping: what a verdict means for each row of its card. Repeatable from any point, by anybody, by many."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.outbox.base import SAID_KEPT_SECONDS, Row
+from bot.outbox.dynamodb.change import Change
+from bot.outbox.dynamodb.groups import Group, Groups, Place, after_a_try
+from bot.outbox.dynamodb.hints import came, note
+from bot.outbox.dynamodb.items import Item, attribute, item_of, mark_key
+from bot.outbox.dynamodb.letters import Letter
+from bot.outbox.dynamodb.looking import Look, Looking
+from bot.outbox.dynamodb.packs import Entry, Pack, in_packs, pack_item
+from bot.outbox.dynamodb.table import EXPIRES, Table
+from bot.senders.base import Outcome
+
+
+class Sweeping:
+    def __init__(self, table: Table, groups: Groups, looking: Looking) -> None:
+        self._table = table
+        self._groups = groups
+        self._looking = looking
+
+    def sweep(self, group: Group, look: Look | None, rows: Sequence[Row] = ()) -> None:
+        """`look` is what this process saw before it began the card, and `rows` are the card's, if it still has them."""
+        card, outcome = group.swept, Outcome(group.settled_as)
+        place = group.places[card.destination]
+        moved = [] if outcome is Outcome.SENT else self._put_elsewhere(group, outcome, rows or self._rows_swept(group))
+        self._table.put(_mark(group, event_id) for event_id in card.rows)
+        change = Change().remove("unswept").remove("card")
+        change.set(attribute("last_verdict", place.name), outcome.value)
+        change.set(attribute("last_reason", place.name), group.reason)
+        self._count(group, place, outcome, change)
+        self._clear_away(group, place, look, moved, change)
+        unswept = "settled_seq = :seq AND attribute_exists(unswept)"
+        if not self._groups.change(group.name, change, unswept, seq=group.settled_seq) and moved:
+            self._groups.change(group.name, came(Change(), place.name, moved))  # late: others may be through with these
+
+    def _put_elsewhere(self, group: Group, outcome: Outcome, rows: Sequence[Row]) -> list[Pack]:
+        """Letters, or the packs that the rows move to. These are answered, whoever put them."""
+        card = group.swept
+        rows = sorted(rows, key=lambda row: (row.kept_at, row.event_id))
+        complete = len(rows) == len(card.rows)  # or else whoever was here before came further than this
+        if outcome is Outcome.DEAD:
+            if complete:
+                self._table.put(_letter(row, group).item() for row in rows)
+            return []
+        entries = [Entry(_moved(row, group), group.begun_at, card.rows[row.event_id].stay + 1) for row in rows]
+        packs = in_packs(entries, lambda number: f"{group.settled_seq:09d}.{number:03d}")
+        if complete:
+            self._table.put(pack_item(group.name, card.destination, pack) for pack in packs)
+        return packs
+
+    def _rows_swept(self, group: Group) -> list[Row]:
+        """The card's rows, out of the packs in which they waited for it; fewer, where those are cleared away."""
+        card = group.swept
+        look, rows = Look(group, group.places[card.destination]), {}
+        for pack in self._looking.packs(look, look.place.kept):
+            for entry in pack.entries:
+                past = card.rows.get(entry.row.event_id)
+                if past is not None and past.stay == entry.stay:
+                    rows[entry.row.event_id] = past.told(entry.row)
+            if len(rows) == len(card.rows):
+                break
+        return list(rows.values())
+
+    def _count(self, group: Group, place: Place, outcome: Outcome, change: Change) -> None:
+        rows = len(group.swept.rows)
+        if outcome in (Outcome.SENT, Outcome.DEAD):
+            change.add(attribute("said" if outcome is Outcome.SENT else "given_up", place.name), rows)
+        if outcome is Outcome.UNSURE and group.tried:
+            change.add(attribute("doubts", place.name), rows)
+
+    def _clear_away(self, group: Group, place: Place, look: Look | None, moved: Sequence[Pack], change: Change) -> None:
+        """Once its rows are marked: delete what is done, and note what is known of the rest."""
+        if look is None or look.group.seq != group.settled_seq - 1:
+            look = Look(group, place)
+        look.without({(event_id, past.stay) for event_id, past in group.swept.rows.items()})
+        self._looking.delete_done(look)
+        note(place, look, moved, change, leaving=0 if moved else len(group.swept.rows))
+
+
+def _mark(group: Group, event_id: str) -> Item:
+    """What became of a row of the settled card. The row may be forgotten later; what was given up is not."""
+    card = group.swept
+    past = card.rows[event_id]
+    facts = {"event_id": event_id, "as": group.settled_as, "at": group.settled_at, "doubts": past.doubts}
+    if group.settled_as != Outcome.DEAD:
+        facts[EXPIRES] = int(group.settled_at + SAID_KEPT_SECONDS)
+    return mark_key(card.destination, event_id, past.stay) | item_of(**facts)
+
+
+def _moved(row: Row, group: Group) -> Row:
+    """A row of a card that was not taken, as it waits on."""
+    row = replace(row, ready_at=group.ready_at)
+    if not group.tried:
+        return replace(row, last_reason=group.reason)
+    doubts = int(group.settled_as == Outcome.UNSURE)
+    return after_a_try(row, group.begun_at, group.reason, tries=1 - doubts, doubts=doubts)
+
+
+def _letter(row: Row, group: Group) -> Letter:
+    tried = after_a_try(row, group.begun_at, group.reason, tries=1) if group.tried else row
+    letter = replace(tried, last_reason=group.reason)
+    return Letter(letter, group.settled_at, group.swept.rows[row.event_id].stay)
