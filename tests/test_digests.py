@@ -15,7 +15,10 @@ from bot.routing import Directory
 from bot.senders.base import Verdict
 from tests.support.bots import Bot, event_of
 from tests.support.channel import ROOM, Channel
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
+from tests.support.outbox_aws import FaultyAws
+from tests.support.outbox_stores import STORES
+from tests.support.outbox_table import SmallTable
 from tests.test_delivery import Failing, dead_letters
 
 DEAD_PLACE = Verdict.dead("404 no_service", "destination")
@@ -139,6 +142,23 @@ def test_a_refused_digest_is_halved_until_the_one_bad_login_is_alone(bot: Bot, c
     assert sorted(taken) == sorted(set(names(range(100))) - {bad})
     assert len(channel.asked) <= 20, "a search, not one by one"
     assert sum(status.doubts for status in bot.outbox.status()) == 0
+
+
+@pytest.mark.parametrize("store", ["sqlite", "small table"])
+def test_one_bad_login_is_found_while_others_keep_coming(
+    bot: Bot, channel: Channel, tmp_path: Path, store: str
+) -> None:
+    """Thirty logins a second, a card a second with room for forty: whoever queues up again meets new ones for ever."""
+    bot.outbox = STORES[store](tmp_path, bot.clock, FaultyAws(SmallTable()))
+    bot_with(bot, pace=SLACK)
+    channel.refuses = "event-7"
+    for second in range(25):
+        bot.take_in(*events(range(second * 30, second * 30 + 30)))
+        bot.tell(seconds=2.5)
+        bot.clock.advance(max(0.0, START + second + 1 - bot.clock.now()))
+    assert dead_letters(bot) == [("ops", "event-7", "400 invalid_payload")]
+    assert sum("event-7" in payload["event_ids"] for payload in channel.asked) <= 12, "halved, and halved again"
+    assert bot.clock.now() < START + 60
 
 
 def test_a_login_that_no_digest_can_draw_is_given_up_alone(bot: Bot, channel: Channel) -> None:

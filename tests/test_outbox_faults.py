@@ -67,13 +67,13 @@ class World:
             self.doubts |= {(row.destination, row.event_id): row.doubts for row in card.rows}
         return card
 
-    def tell(self, verdict: Verdict, limit: int = 4) -> None:
+    def tell(self, verdict: Verdict, limit: int = 4, *, in_place: bool = False) -> None:
         card = self.begin(limit)
         if card is None:
             return
         if verdict.outcome in (Outcome.SENT, Outcome.UNSURE):
             self.received.update((row.destination, row.event_id) for row in card.rows)
-        stubbornly(lambda: self.store.settle(card, verdict, 0.0))
+        stubbornly(lambda: self.store.settle(card, verdict, 0.0, in_place=in_place))
 
     def tell_all(self) -> None:
         """One healthy process, until nothing waits."""
@@ -167,6 +167,10 @@ def tell(verdict: Verdict, limit: int = 4) -> Callable[[World], None]:
     return lambda world: world.tell(verdict, limit)
 
 
+def halve(world: World) -> None:
+    world.tell(AGAIN, in_place=True)
+
+
 def tell_twice(world: World) -> None:
     world.tell(AGAIN, 3)
     world.clock.advance(1)
@@ -188,6 +192,7 @@ STORIES = {
     "tell: sent": (five_wait, tell(SENT)),
     "tell: sent, all of it": (five_wait, tell(SENT, 5)),
     "tell: again": (five_wait, tell(AGAIN)),
+    "tell: halved": (five_wait, halve),
     "tell: unsure": (five_wait, tell(UNSURE)),
     "tell: dead": (five_wait, tell(DEAD)),
     "tell twice": (five_wait, tell_twice),

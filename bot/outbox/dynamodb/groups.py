@@ -123,6 +123,7 @@ class Group:
     reason: str = ""
     ready_at: float = 0.0
     tried: bool = True
+    in_place: bool = False
     places: Mapping[str, Place] = field(default_factory=dict)
 
     @classmethod

@@ -178,13 +178,20 @@ class DynamoOutbox:
         return rows, OnCard(card.destination, uuid.uuid4().hex, past)
 
     def settle(
-        self, card: Card, verdict: Verdict, not_before: float, *, ready_at: float = 0.0, tried: bool = True
+        self,
+        card: Card,
+        verdict: Verdict,
+        not_before: float,
+        *,
+        ready_at: float = 0.0,
+        tried: bool = True,
+        in_place: bool = False,
     ) -> bool:
         now, outcome = self._clock.now(), verdict.outcome.value
         posted, not_before = card.settled_at(now, not_before)
         change = Change().set("seq", card.seq + 1).set("posted", json.dumps(posted)).set("not_before", not_before)
         change.set("settled_seq", card.seq).set("settled_as", outcome).set("settled_at", now)
-        change.set("reason", verdict.reason).set("ready_at", ready_at).set("tried", tried)
+        change.set("reason", verdict.reason).set("ready_at", ready_at).set("tried", tried).set("in_place", in_place)
         change.set("unswept", True).remove("lease_until")
         mine = "seq = :seq AND attribute_exists(lease_until)"
         if (answer := self._groups.changed(card.group, change, "ALL_NEW", mine, seq=card.seq)) is not None:

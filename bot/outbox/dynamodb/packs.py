@@ -62,12 +62,13 @@ def read_pack(item: Item, group: str, destination: str, shard: int) -> Pack:
     return Pack(shard, item["SK"]["S"], tuple(entry(**facts) for facts in json.loads(item["rows"]["S"])))
 
 
-def in_packs(entries: Iterable[Entry], name: Callable[[int], str]) -> list[Pack]:
+def in_packs(entries: Iterable[Entry], name: Callable[[int], str], shards: int | None = None) -> list[Pack]:
     """The first pack goes to the first shard, and so on: a quiet destination has one, a storm is spread over all."""
+    shards = shards or SHARDS
     packs: list[Pack] = []
     for number, lot in enumerate(_in_lots(entries)):
         sort_key = f"{min(entry.since for entry in lot):017.6f}|{name(number)}"
-        packs.append(Pack(number % SHARDS, sort_key, tuple(lot)))
+        packs.append(Pack(number % shards, sort_key, tuple(lot)))
     return packs
 
 

@@ -25,7 +25,7 @@ class Sweeping:
         """`look` is what this process saw before it began the card, and `rows` are the card's, if it still has them."""
         card, outcome = group.swept, Outcome(group.settled_as)
         place = group.places[card.destination]
-        moved = [] if outcome is Outcome.SENT else self._put_elsewhere(group, outcome, rows or self._rows_swept(group))
+        moved = [] if outcome is Outcome.SENT else self._put_elsewhere(group, outcome, rows)
         self._table.put(_mark(group, event_id) for event_id in card.rows)
         change = Change().remove("unswept").remove("card")
         change.set(attribute("last_verdict", place.name), outcome.value)
@@ -38,31 +38,42 @@ class Sweeping:
 
     def _put_elsewhere(self, group: Group, outcome: Outcome, rows: Sequence[Row]) -> list[Pack]:
         """Letters, or the packs that the rows move to. These are answered, whoever put them."""
-        card = group.swept
-        rows = sorted(rows, key=lambda row: (row.kept_at, row.event_id))
-        complete = len(rows) == len(card.rows)  # or else whoever was here before came further than this
+        entries = self._entries(group, rows)
+        complete = len(entries) == len(group.swept.rows)  # or else whoever was here before came further than this
         if outcome is Outcome.DEAD:
             if complete:
-                self._table.put(_letter(row, group).item() for row in rows)
+                self._table.put(_letter(entry, group).item() for entry in entries)
             return []
-        entries = [Entry(_moved(row, group), group.begun_at, card.rows[row.event_id].stay + 1) for row in rows]
-        packs = in_packs(entries, lambda number: f"{group.settled_seq:09d}.{number:03d}")
+        moved = [Entry(_moved(entry.row, group), entry.since, entry.stay + 1) for entry in entries]
+        # of those that wait equally long, the first shard's come first, and there the packs whose names are numbers
+        shards = 1 if group.in_place else None
+        packs = in_packs(moved, lambda number: f"{group.settled_seq:09d}.{number:03d}", shards)
         if complete:
-            self._table.put(pack_item(group.name, card.destination, pack) for pack in packs)
+            self._table.put(pack_item(group.name, group.swept.destination, pack) for pack in packs)
         return packs
 
-    def _rows_swept(self, group: Group) -> list[Row]:
-        """The card's rows, out of the packs in which they waited for it; fewer, where those are cleared away."""
+    def _entries(self, group: Group, rows: Sequence[Row]) -> list[Entry]:
+        """The card's rows in their order, each under the time since which it queues from now on."""
+        if rows and not group.in_place:
+            found = [Entry(row, group.begun_at, group.swept.rows[row.event_id].stay) for row in rows]
+        else:
+            found = self._entries_swept(group)
+        if not group.in_place:
+            found = [replace(entry, since=group.begun_at) for entry in found]
+        return sorted(found, key=lambda entry: (entry.since, entry.row.kept_at, entry.row.event_id))
+
+    def _entries_swept(self, group: Group) -> list[Entry]:
+        """The card's, out of the packs in which they waited for it; fewer, where those are cleared away."""
         card = group.swept
-        look, rows = Look(group, group.places[card.destination]), {}
+        look, found = Look(group, group.places[card.destination]), {}
         for pack in self._looking.packs(look, look.place.kept):
             for entry in pack.entries:
                 past = card.rows.get(entry.row.event_id)
                 if past is not None and past.stay == entry.stay:
-                    rows[entry.row.event_id] = past.told(entry.row)
-            if len(rows) == len(card.rows):
+                    found[entry.row.event_id] = replace(entry, row=past.told(entry.row))
+            if len(found) == len(card.rows):
                 break
-        return list(rows.values())
+        return list(found.values())
 
     def _count(self, group: Group, place: Place, outcome: Outcome, change: Change) -> None:
         rows = len(group.swept.rows)
@@ -99,7 +110,6 @@ def _moved(row: Row, group: Group) -> Row:
     return after_a_try(row, group.begun_at, group.reason, tries=1 - doubts, doubts=doubts)
 
 
-def _letter(row: Row, group: Group) -> Letter:
-    tried = after_a_try(row, group.begun_at, group.reason, tries=1) if group.tried else row
-    letter = replace(tried, last_reason=group.reason)
-    return Letter(letter, group.settled_at, group.swept.rows[row.event_id].stay)
+def _letter(entry: Entry, group: Group) -> Letter:
+    tried = after_a_try(entry.row, group.begun_at, group.reason, tries=1) if group.tried else entry.row
+    return Letter(replace(tried, last_reason=group.reason), group.settled_at, entry.stay)
