@@ -149,14 +149,16 @@ def test_one_bad_login_is_found_while_others_keep_coming(
     bot: Bot, channel: Channel, tmp_path: Path, store: str
 ) -> None:
     """Thirty logins a second, a card a second with room for forty: whoever queues up again meets new ones for ever."""
-    bot.outbox = STORES[store](tmp_path, bot.clock, FaultyAws(SmallTable()))
-    bot_with(bot, pace=SLACK)
+    outbox = STORES[store](tmp_path, bot.clock, FaultyAws(SmallTable()))
+    bot_with(bot, pace=SLACK).pipeline = bot.pipeline_on(outbox)
     channel.refuses = "event-7"
     for second in range(25):
         bot.take_in(*events(range(second * 30, second * 30 + 30)))
         bot.tell(seconds=2.5)
         bot.clock.advance(max(0.0, START + second + 1 - bot.clock.now()))
-    assert dead_letters(bot) == [("ops", "event-7", "400 invalid_payload")]
+    assert [(letter.event_id, letter.reason) for letter in outbox.dead_letters()] == [
+        ("event-7", "400 invalid_payload")
+    ]
     assert sum("event-7" in payload["event_ids"] for payload in channel.asked) <= 12, "halved, and halved again"
     assert bot.clock.now() < START + 60
 

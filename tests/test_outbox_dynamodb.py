@@ -152,6 +152,14 @@ def test_a_card_costs_the_same_however_many_logins_wait(store: DynamoOutbox, aws
     assert cost_of_a_card() <= few + 1
 
 
+def test_a_card_of_a_batch_that_came_at_once_costs_no_more(store: DynamoOutbox, aws: FaultyAws) -> None:
+    """All of it waits equally long: it is not looked through to its end for the first hundred."""
+    store.keep([make_row(number, kept_at=START) for number in range(4000)])
+    aws.spent()
+    store.waiting(GROUP, 100)
+    assert sum(aws.spent().values()) <= 10
+
+
 def test_no_partition_takes_a_storm_alone(store: DynamoOutbox, table: SmallTable) -> None:
     store.keep([login(number, "slack") for number in range(2000)])
     sizes = sorted(sum(len(str(item)) for item in lot.values()) for lot in table.partitions.values())

@@ -10,9 +10,9 @@ from bot.outbox.dynamodb.looking import Look
 from bot.outbox.dynamodb.packs import Entry, Pack
 
 
-def came(change: Change, destination: str, packs: Iterable[Pack]) -> Change:
-    """That there is something to look for in the shards of `packs`."""
-    for shard in sorted({pack.shard for pack in packs}):
+def came(change: Change, destination: str, shards: Iterable[int]) -> Change:
+    """That there is something to look for in `shards`."""
+    for shard in sorted(set(shards)):
         change.add(attribute("kept", destination, shard), 1)
     return change
 

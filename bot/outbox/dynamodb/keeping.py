@@ -58,9 +58,10 @@ class Keeping:
         for (group, name), mine in grouped(entries, lambda entry: (entry.row.group, entry.row.destination)).items():
             packs = in_packs(sorted(mine, key=lambda entry: entry.since), lambda _: uuid.uuid4().hex[:12])
             items += [pack_item(group, name, pack) for pack in packs]
+            shards = [pack.shard for pack in packs]
             if len(packs) > 1:
-                came(announced.setdefault(group, Change()), name, packs)
-            hint = came(hints.setdefault(group, Change()), name, packs)
+                came(announced.setdefault(group, Change()), name, shards)
+            hint = came(hints.setdefault(group, Change()), name, shards)
             hint.add(attribute("waiting", name), len(mine))
             hint.add(attribute("doubts", name), sum(entry.row.doubts for entry in mine))
             hint.set_first(attribute("oldest", name), packs[0].first)

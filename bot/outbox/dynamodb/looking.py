@@ -63,7 +63,7 @@ class Looking:
         seen: set[str] = set()
         packs = self.packs(look, [shard for shard in look.place.kept if look.place.next_in(shard) <= now])
         while lot := lot_of(packs, min(limit, calls.AT_ONCE_GET - sizes.PACK_ROWS)):
-            while ready and ready[0][0] < lot[0].first:
+            while ready and ready[0][0] <= lot[0].first:
                 yield heapq.heappop(ready)[2]
             marked = self.marked(look.place.name, [entry.name for pack in lot for entry in pack.entries])
             for pack in lot:

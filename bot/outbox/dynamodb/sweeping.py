@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.outbox.base import SAID_KEPT_SECONDS, Row
+from bot.outbox.dynamodb import packs as sizes
 from bot.outbox.dynamodb.change import Change
 from bot.outbox.dynamodb.groups import Group, Groups, Place, after_a_try
 from bot.outbox.dynamodb.hints import came, note
-from bot.outbox.dynamodb.items import Item, attribute, item_of, mark_key
+from bot.outbox.dynamodb.items import Item, attribute, item_of, mark_key, pack_key
 from bot.outbox.dynamodb.letters import Letter
 from bot.outbox.dynamodb.looking import Look, Looking
 from bot.outbox.dynamodb.packs import Entry, Pack, in_packs, pack_item
@@ -26,15 +27,20 @@ class Sweeping:
         card, outcome = group.swept, Outcome(group.settled_as)
         place = group.places[card.destination]
         moved = [] if outcome is Outcome.SENT else self._put_elsewhere(group, outcome, rows)
-        self._table.put(_mark(group, event_id) for event_id in card.rows)
+        left = self._left(group, place, look)
+        # in one go: of whom dies between, the next sweep still has the card, and marks all of it
+        marks = [_mark(group, event_id) for event_id in card.rows]
+        self._table.write(marks, [pack_key(group.name, place.name, *key) for key in left.done])
         change = Change().remove("unswept").remove("card")
         change.set(attribute("last_verdict", place.name), outcome.value)
         change.set(attribute("last_reason", place.name), group.reason)
         self._count(group, place, outcome, change)
-        self._clear_away(group, place, look, moved, change)
+        stays = outcome in (Outcome.AGAIN, Outcome.UNSURE)
+        note(place, left, moved, change, leaving=0 if stays else len(card.rows))
         unswept = "settled_seq = :seq AND attribute_exists(unswept)"
         if not self._groups.change(group.name, change, unswept, seq=group.settled_seq) and moved:
-            self._groups.change(group.name, came(Change(), place.name, moved))  # late: others may be through with these
+            # late: others may be through with these
+            self._groups.change(group.name, came(Change(), place.name, [pack.shard for pack in moved]))
 
     def _put_elsewhere(self, group: Group, outcome: Outcome, rows: Sequence[Row]) -> list[Pack]:
         """Letters, or the packs that the rows move to. These are answered, whoever put them."""
@@ -50,6 +56,9 @@ class Sweeping:
         packs = in_packs(moved, lambda number: f"{group.settled_seq:09d}.{number:03d}", shards)
         if complete:
             self._table.put(pack_item(group.name, group.swept.destination, pack) for pack in packs)
+        else:  # and what it put may be in any shard
+            place = group.places[group.swept.destination]
+            self._groups.change(group.name, came(Change(), place.name, {*range(sizes.SHARDS), *place.kept}))
         return packs
 
     def _entries(self, group: Group, rows: Sequence[Row]) -> list[Entry]:
@@ -82,13 +91,12 @@ class Sweeping:
         if outcome is Outcome.UNSURE and group.tried:
             change.add(attribute("doubts", place.name), rows)
 
-    def _clear_away(self, group: Group, place: Place, look: Look | None, moved: Sequence[Pack], change: Change) -> None:
-        """Once its rows are marked: delete what is done, and note what is known of the rest."""
+    def _left(self, group: Group, place: Place, look: Look | None) -> Look:
+        """What is left where this process looked, without the card's rows; nothing is known where it did not look."""
         if look is None or look.group.seq != group.settled_seq - 1:
             look = Look(group, place)
         look.without({(event_id, past.stay) for event_id, past in group.swept.rows.items()})
-        self._looking.delete_done(look)
-        note(place, look, moved, change, leaving=0 if moved else len(group.swept.rows))
+        return look
 
 
 def _mark(group: Group, event_id: str) -> Item:

@@ -11,6 +11,7 @@ from bot.aws import Aws, NoRegionError
 from bot.clock import Clock
 from bot.outbox.base import OutboxError
 from bot.outbox.dynamodb.items import Item, typed
+from bot.outbox.dynamodb.wire import directly
 
 TABLE: dict[str, Any] = {
     "KeySchema": [{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
@@ -67,6 +68,7 @@ class Table:
         self._name = name
         self._aws = aws
         self._clock = clock
+        self._speaks: tuple[Any, Any] | None = None  # a client, and what answers in its place
 
     def all(self, partition: Item, beginning: str = "") -> Iterator[Item]:
         start = Item()
@@ -101,17 +103,21 @@ class Table:
         return found
 
     def put(self, items: Iterable[Item]) -> None:
-        self.write([{"PutRequest": {"Item": item}} for item in items])
+        self.write(items, ())
 
     def delete(self, keys: Iterable[Item]) -> None:
-        self.write([{"DeleteRequest": {"Key": key}} for key in keys])
+        self.write((), keys)
 
-    def write(self, requests: Sequence[Item]) -> None:
+    def write(self, items: Iterable[Item], gone: Iterable[Item]) -> None:
+        """Put `items`, delete the keys `gone`: in that order, but for what goes in one call."""
+
         def write(some: list[Item]) -> list[Item]:
             answer = self.ask("batch_write_item", RequestItems={self._name: some})
             left: list[Item] = answer.get("UnprocessedItems", {}).get(self._name, [])
             return left
 
+        requests: list[Item] = [{"PutRequest": {"Item": item}} for item in items]
+        requests += [{"DeleteRequest": {"Key": key}} for key in gone]
         self._in_batches(requests, AT_ONCE_WRITE, write)
 
     def _in_batches(self, things: Sequence[Item], most: int, call: Callable[[list[Item]], list[Item]]) -> None:
@@ -132,7 +138,7 @@ class Table:
         failed: Exception | None = None
         for _ in self._tries():
             try:
-                answer: Item = getattr(self._aws.client("dynamodb"), operation)(**request)
+                answer: Item = getattr(self._client(), operation)(**request)
             except (ClientError, BotoCoreError, NoRegionError) as error:
                 if _code(error) == "ConditionalCheckFailedException":
                     raise ConditionError from None
@@ -142,6 +148,12 @@ class Table:
             else:
                 return answer
         raise OutboxError(f"DynamoDB table {self._name!r}: {failed}; {_cure(failed)}") from failed
+
+    def _client(self) -> Any:
+        client = self._aws.client("dynamodb")
+        if self._speaks is None or self._speaks[0] is not client:
+            self._speaks = client, directly(client, self._aws)
+        return self._speaks[1]
 
     def _tries(self) -> Iterator[None]:
         """Now, and again after ever longer pauses, as long as patience lasts."""
