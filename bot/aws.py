@@ -6,6 +6,8 @@ from typing import Any
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
+CALL_SECONDS = CONNECT_SECONDS + READ_SECONDS
+"""The longest that a call takes: who must be done by a time begins none later than so long before it."""
 
 
 class NoRegionError(Exception):

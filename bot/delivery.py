@@ -125,8 +125,10 @@ class Delivery:
     def _tell_card(self, card: Card, drawn: Drawn, until: float) -> Told:
         started = self._clock.now()
         if drawn.verdict is not None:
-            verdict = self._give_up(card, drawn.verdict)
-            wait = Wait(rows=drawn.rest if verdict is drawn.verdict else UNKEPT_REST)
+            verdict, wait = self._give_up(card, drawn.verdict), Wait(rows=drawn.rest)
+            if verdict is not drawn.verdict:  # as they were before: a reason that quotes itself would grow and grow
+                verdict = Verdict.again(card.rows[0].last_reason or drawn.verdict.reason)
+                wait = Wait(rows=UNKEPT_REST)
         else:
             verdict, wait = self._follow(card, self._send(card, drawn.payload, until))
         told = Told(
@@ -169,6 +171,8 @@ class Delivery:
         try:
             self._outbox.keep(rows)
         except OutboxError as error:
+            fields = {"destination": destination.name, "fallback": fallback.name, "reason": str(error)}
+            log.error("fallback not kept", extra={"fields": fields})  # noqa: TRY400 - the reason says it all
             return Verdict.again(f"{verdict.reason}; its fallback could not be kept: {error}")
         return verdict
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
 
-from bot.aws import Aws
+from bot.aws import CALL_SECONDS, Aws
 from bot.clock import Clock
 from bot.config import ConfigError
 from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
@@ -133,7 +133,8 @@ class WorkSpacesPeople:
         before, tonight = self._names.swept(place), now.date().isoformat()
         if before is None or before.night == tonight:
             return 0
-        swept, seen = self._sweep(place, before, tonight, min(until, self._clock.now() + SWEEP_SECONDS))
+        ends = min(until - CALL_SECONDS, self._clock.now() + SWEEP_SECONDS)  # and what was seen last is written then
+        swept, seen = self._sweep(place, before, tonight, ends)
         if swept != before:
             self._names.sweep(place, swept)
         return seen

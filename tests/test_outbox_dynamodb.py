@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
+from bot import names
 from bot.aws import Aws, NoRegionError
 from bot.outbox.base import SAID_KEPT_SECONDS, Card, OutboxError, Turn
 from bot.outbox.dynamodb import EXPIRES, PATIENCE, DynamoOutbox, create_table
@@ -72,6 +73,10 @@ def test_the_table_is_on_demand_and_forgets_by_itself(cloud: FaultyAws) -> None:
     assert made["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     ttl = client.describe_time_to_live(TableName="logins")["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": EXPIRES}
+
+
+def test_what_is_remembered_of_names_expires_by_the_same_attribute() -> None:
+    assert names.EXPIRES == EXPIRES
 
 
 def test_what_was_said_expires_after_21_days_and_what_was_given_up_never(
