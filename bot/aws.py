@@ -7,6 +7,8 @@ from typing import Any
 
 CONNECT_SECONDS = 2.0
 READ_SECONDS = 5.0
+CALL_SECONDS = CONNECT_SECONDS + READ_SECONDS
+"""The longest that a call takes: who must be done by a time begins none later than so long before it."""
 
 
 class NoRegionError(Exception):
@@ -52,12 +54,25 @@ class Aws:
                 aws_session_token=keys.token,
             )
 
-    def _made(self, service: str, region: str | None, **keys: str) -> Any:
+    def credentials(self) -> Any:
+        """Botocore's credentials of the process, for who signs for himself; None where there are none."""
+        return self._session_of().get_credentials()
+
+    def setting(self, name: str) -> Any:
+        """One of botocore's own settings, from the environment or its file; None where it is not set."""
+        return self._session_of()._session.get_config_variable(name)  # noqa: SLF001 - boto3 shows it nowhere else
+
+    def _session_of(self) -> Any:
         import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it
+
+        self._session = self._session or boto3.Session()
+        return self._session
+
+    def _made(self, service: str, region: str | None, **keys: str) -> Any:
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import NoRegionError as Unknown  # noqa: PLC0415
 
-        self._session = self._session or boto3.Session()
+        session = self._session_of()
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
@@ -66,7 +81,7 @@ class Aws:
         )
         _hush()
         try:
-            made = self._session.client(service, region_name=region, config=config, **keys)
+            made = session.client(service, region_name=region, config=config, **keys)
         except Unknown:
             raise NoRegionError(f"no AWS region for {service}: set AWS_DEFAULT_REGION") from None
         _hush()  # once more: making a client may import what was not there before

@@ -67,10 +67,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Seconds until the group's next card, and until the same logins are on one again."""
+    """Seconds until the group's next card, and until the same logins are on one again; `in_place` before all others."""
 
     group: float = 0.0
     rows: float = 0.0
+    in_place: bool = False
 
 
 class Delivery:
@@ -130,8 +131,10 @@ class Delivery:
     def _tell_card(self, card: Card, drawn: Drawn, until: float, *, died: bool) -> Told:
         started = self._clock.now()
         if drawn.verdict is not None:
-            verdict = self._give_up(card, drawn.verdict)
-            wait = Wait(rows=drawn.rest if verdict is drawn.verdict else UNKEPT_REST)
+            verdict, wait = self._give_up(card, drawn.verdict), Wait(rows=drawn.rest)
+            if verdict is not drawn.verdict:  # as they were before: a reason that quotes itself would grow and grow
+                verdict = Verdict.again(card.rows[0].last_reason or drawn.verdict.reason)
+                wait = Wait(rows=UNKEPT_REST)
         else:
             verdict, wait = self._follow(card, self._send(card, drawn.payload, until))
         answered = self._clock.now()
@@ -154,11 +157,12 @@ class Delivery:
         """What follows from a verdict: what is written of it, and who waits for how long.
 
         A digest that will never be taken is halved, again and again, until the one bad login is alone; what then is
-        taken doubles again. Logins that are given up are kept for the fallback first.
+        taken doubles again. Its logins keep their place: behind those that keep coming, they would meet ever new ones.
+        Logins that are given up are kept for the fallback first.
         """
         if verdict.blames == "payload" and len(card.rows) > 1:
             self._most[card.group] = len(card.rows) // 2
-            return Verdict.again(f"{verdict.reason} (a digest of {len(card.rows)}: halved)"), Wait()
+            return Verdict.again(f"{verdict.reason} (a digest of {len(card.rows)}: halved)"), Wait(in_place=True)
         if verdict.outcome is Outcome.UNSURE and max(row.doubts for row in card.rows) + 1 >= MOST_DOUBTS:
             verdict = Verdict.dead(f"{TOO_DOUBTFUL} (last: {verdict.reason})", "destination")
         verdict = self._give_up(card, verdict)
@@ -176,6 +180,8 @@ class Delivery:
         try:
             self._outbox.keep(rows)
         except OutboxError as error:
+            fields = {"destination": destination.name, "fallback": fallback.name, "reason": str(error)}
+            log.error("fallback not kept", extra={"fields": fields})  # noqa: TRY400 - the reason says it all
             return Verdict.again(f"{verdict.reason}; its fallback could not be kept: {error}")
         return verdict
 
@@ -218,7 +224,9 @@ class Delivery:
         now = self._clock.now()
         for attempt in range(SETTLE_TRIES):
             try:
-                return self._outbox.settle(card, verdict, now + wait.group, ready_at=now + wait.rows, tried=tried)
+                return self._outbox.settle(
+                    card, verdict, now + wait.group, ready_at=now + wait.rows, tried=tried, in_place=wait.in_place
+                )
             except OutboxError as error:
                 fields = {"group": card.group, "reason": str(error), "attempt": attempt + 1}
                 log.error("settle failed", extra={"fields": fields})  # noqa: TRY400 - the reason says it all

@@ -232,8 +232,10 @@ def _open(record: Any) -> object:
 
 
 def _until(clock: Clock, context: Any) -> float:
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    seconds = remaining() / 1000 if callable(remaining) else NO_CONTEXT_SECONDS
+    try:
+        seconds = context.get_remaining_time_in_millis() / 1000
+    except Exception:  # noqa: BLE001 - whoever calls by hand has any context or none, and no login waits for a better one
+        seconds = NO_CONTEXT_SECONDS
     return float(clock.now() + seconds - SETTLE_SECONDS)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.aws import Aws
+from bot.aws import CALL_SECONDS, Aws
 from bot.clock import Clock
 
 log = logging.getLogger("bot.refusals")
@@ -52,8 +52,8 @@ class Refusals:
     def put(self, refused: Sequence[Refusal], *, until: float) -> list[Refusal]:
         """Those that the dead-letter queue did not take: their records must come again. Never raises.
 
-        No call begins after `until` (seconds since the epoch), nor after one that failed: a queue that does not answer
-        costs one timeout, not one for each call.
+        No call begins that could take longer than `until` (seconds since the epoch), nor one after one that failed: a
+        queue that does not answer costs one timeout, not one for each call.
         """
         for refusal in refused:
             fields = {"record_id": refusal.record_id, "reason": refusal.reason[:MAX_REASON]}
@@ -70,7 +70,7 @@ class Refusals:
         """Write all, and take what was written out of `left`; why something stayed there."""
         reason = "no word about them"
         for call in _calls(left.copy()):
-            if self._clock.now() >= until:
+            if self._clock.now() + CALL_SECONDS > until:
                 return "the call's time is over"
             try:
                 answer = self._aws.client("sqs").send_message_batch(QueueUrl=self._queue_url, Entries=call)

@@ -18,6 +18,7 @@ from threading import Lock
 from typing import Any, Protocol
 
 from bot.accounts import Accounts, RoleError
+from bot.aws import CALL_SECONDS
 from bot.clock import Clock
 from bot.config import ConfigError
 from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
@@ -137,7 +138,8 @@ class WorkSpacesPeople:
         before, tonight = self._names.swept(place), now.date().isoformat()
         if before is None or before.night == tonight:
             return 0
-        swept, seen = self._sweep(place, before, tonight, min(until, self._clock.now() + SWEEP_SECONDS))
+        ends = min(until - CALL_SECONDS, self._clock.now() + SWEEP_SECONDS)  # and what was seen last is written then
+        swept, seen = self._sweep(place, before, tonight, ends)
         if swept != before:
             self._names.sweep(place, swept)
         return seen

@@ -108,6 +108,7 @@ def quick(folder: Path) -> Path:
     return write(folder, "routes.yml", "destinations: {ops: {type: console}}\ndefault: [ops]\n" + silence)
 
 
+@pytest.mark.usefixtures("unpaced")
 def test_a_channel_added_later_hears_what_the_terminal_heard_before(tmp_path: Path) -> None:
     with Provider.slack() as slack:
         demo(tmp_path, "--routes", quick(tmp_path))
@@ -117,6 +118,7 @@ def test_a_channel_added_later_hears_what_the_terminal_heard_before(tmp_path: Pa
     assert "5 cards, 5 already said\n" in result.stdout
 
 
+@pytest.mark.usefixtures("unpaced")
 def test_a_channel_that_refuses_is_said_and_ends_with_1(tmp_path: Path) -> None:
     with Provider.slack() as slack:
         slack.always(Answer(404, "no_service"))
@@ -186,6 +188,7 @@ def test_a_channel_that_is_busy_for_a_moment_is_waited_for(tmp_path: Path) -> No
     assert "10 cards, 0 already said\n" in result.stdout
 
 
+@pytest.mark.usefixtures("unpaced")
 def test_a_loopback_url_that_nobody_trusts_is_never_posted_to(tmp_path: Path) -> None:
     with Provider.slack() as slack:
         result = demo(tmp_path, "--routes", quick(tmp_path), SLACK_WEBHOOK_URL=slack.url)

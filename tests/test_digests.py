@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 
 from bot.config import Digest
-from bot.delivery import LEASE
-from bot.outbox.base import OutboxError
+from bot.delivery import LEASE, UNKEPT_REST
+from bot.drawing import MOST_DOUBTS
+from bot.outbox.base import OutboxError, Row
 from bot.pace import Pace
 from bot.routing import Directory
 from bot.senders.base import Verdict
 from tests.support.bots import Bot, event_of
 from tests.support.channel import ROOM, Channel
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
+from tests.support.outbox_aws import FaultyAws
+from tests.support.outbox_stores import STORES
+from tests.support.outbox_table import SmallTable
 from tests.test_delivery import Failing, dead_letters
 
+UNSURE = Verdict.unsure("no answer")
 DEAD_PLACE = Verdict.dead("404 no_service", "destination")
 SLACK = Pace(messages=1, per=1.0, gap=0.0, group="ops")
 TEAMS = Pace(messages=25, per=300.0, gap=0.35, group="ops")
@@ -141,6 +146,25 @@ def test_a_refused_digest_is_halved_until_the_one_bad_login_is_alone(bot: Bot, c
     assert sum(status.doubts for status in bot.outbox.status()) == 0
 
 
+@pytest.mark.parametrize("store", ["sqlite", "small table"])
+def test_one_bad_login_is_found_while_others_keep_coming(
+    bot: Bot, channel: Channel, tmp_path: Path, store: str
+) -> None:
+    """Thirty logins a second, a card a second with room for forty: whoever queues up again meets new ones for ever."""
+    outbox = STORES[store](tmp_path, bot.clock, FaultyAws(SmallTable()))
+    bot_with(bot, pace=SLACK).pipeline = bot.pipeline_on(outbox)
+    channel.refuses = "event-7"
+    for second in range(25):
+        bot.take_in(*events(range(second * 30, second * 30 + 30)))
+        bot.tell(seconds=2.5)
+        bot.clock.advance(max(0.0, START + second + 1 - bot.clock.now()))
+    assert [(letter.event_id, letter.reason) for letter in outbox.dead_letters()] == [
+        ("event-7", "400 invalid_payload")
+    ]
+    assert sum("event-7" in payload["event_ids"] for payload in channel.asked) <= 12, "halved, and halved again"
+    assert bot.clock.now() < START + 60
+
+
 def test_a_login_that_no_digest_can_draw_is_given_up_alone(bot: Bot, channel: Channel) -> None:
     bot_with(bot, formatter="tests.support.channel:PickyFormatter")
     bot.people = replace_names(bot, {"ws-mallory01": "mallory"})
@@ -149,6 +173,67 @@ def test_a_login_that_no_digest_can_draw_is_given_up_alone(bot: Bot, channel: Ch
     bot.tell()
     assert [event_id for _, event_id, _ in dead_letters(bot)] == ["event-20"]
     assert channel.event_ids == [*names(range(20)), *names(range(21, 40))]
+
+
+def test_a_formatter_that_cannot_weigh_a_digest_costs_no_login(bot: Bot, channel: Channel) -> None:
+    bot_with(bot, formatter="tests.support.channel:BadWeigher").take_in(*events(range(20)))
+    bot.tell()
+    assert (cards(channel), dead_letters(bot)) == ([1] * 20, [])
+
+
+def test_a_row_that_is_given_up_with_one_more_doubt_is_on_no_card_with_others(bot: Bot, channel: Channel) -> None:
+    """It alone ends with the next doubt, and the others wait for their next try."""
+    channel.answers = [UNSURE, UNSURE]
+    bot.take_in(*events(range(6)))
+    row = bot.outbox.waiting("ops", 10).rows[0]
+    bot.outbox.keep([replace(row, event_id="doubtful", kept_at=row.kept_at - 1, doubts=MOST_DOUBTS - 1)])
+    bot.tell()
+    assert [told.event_ids for told in bot.told] == [("doubtful",), tuple(names(range(6)))]
+    assert [event_id for _, event_id, _ in dead_letters(bot)] == ["doubtful"]
+    bot.clock.advance(10)
+    bot.tell()
+    assert channel.event_ids[-6:] == names(range(6))
+
+
+def test_a_card_that_died_with_twelve_doubts_is_given_up_and_not_sent(bot: Bot, channel: Channel) -> None:
+    bot.take_in(*events(range(2)))
+    rows = [replace(row, doubts=MOST_DOUBTS - 1, event_id=f"{row.event_id}-old") for row in waiting(bot)]
+    bot.outbox.keep([replace(row, group="dying", destination="ops") for row in rows])
+    turn = bot.outbox.waiting("dying", 10)
+    assert bot.outbox.begin(turn, turn.rows, LEASE, SLACK) is not None
+    bot.clock.advance(LEASE)
+    bot.tell()
+    assert channel.event_ids == names(range(2))
+    assert {event_id for _, event_id, _ in dead_letters(bot)} == {"event-0-old", "event-1-old"}
+    assert all("may have been said 12 times" in reason for _, _, reason in dead_letters(bot))
+
+
+def waiting(bot: Bot) -> tuple[Row, ...]:
+    return bot.outbox.waiting("ops", 10).rows
+
+
+def test_a_group_that_no_destination_paces_remembers_its_posts(bot: Bot) -> None:
+    """Rows of a destination that was moved to another group are told there still, and forget no pace."""
+    bot_with(bot, pace=replace(SLACK, group="new"))
+    bot.take_in(event_of(1))
+    (row,) = bot.outbox.waiting("new", 10).rows
+    bot.outbox.keep([replace(row, event_id="old", group="ops")])
+    bot.tell()
+    assert sorted(event_id for told in bot.told for event_id in told.event_ids) == ["event-1", "old"]
+    assert len(bot.outbox.waiting("ops", 10).posted) == 1
+
+
+def test_no_time_for_a_fresh_secret_leaves_the_login_waiting(bot: Bot, channel: Channel) -> None:
+    def slow() -> Verdict:
+        bot.clock.advance(9.0)
+        return DEAD_PLACE
+
+    channel.answers = [slow]
+    bot.take_in(event_of(1))
+    assert bot.tell(seconds=10.0) == ["ops again"]
+    assert (channel.refreshed, dead_letters(bot)) == (0, [])
+    (status,) = bot.outbox.status()
+    assert "no time was left to try its secret afresh" in status.last_reason
 
 
 def replace_names(bot: Bot, names: dict[str, str]) -> Any:
@@ -231,6 +316,26 @@ def test_what_waited_too_long_is_given_up_together_and_the_fallback_hears_of_it(
         pair.tell()
         pair.clock.advance(50.0)
     assert len(dead_letters(pair)) == 5
+    assert pair.channels["ops"].asked[-1]["given_up"] == ["audit: not told within 100 s (last: 503)"]
+
+
+def test_rows_that_wait_for_their_fallback_to_be_kept_rest_a_minute(pair: Bot) -> None:
+    audit = pair.channels["audit"]
+    audit.answers = [Verdict.again("503", after=50.0)] * 3
+    pair.different = {"audit": {"fallback": "ops", "give_up_after": 100.0}}
+    pair.pipeline = pair.pipeline_on(pair.outbox)
+    pair.take_in(event_of(1))
+    for _ in range(2):
+        pair.tell()
+        pair.clock.advance(50.0)
+    pair.pipeline = pair.pipeline_on(Failing(pair.outbox, "keep", times=1))
+    assert pair.tell() == ["audit again"]
+    pair.clock.advance(UNKEPT_REST - 3.0)
+    assert pair.tell() == []
+    pair.clock.advance(3.0)
+    assert pair.tell() == ["audit dead"]
+    assert len(audit.asked) == 2, "it was given up without another try"
+    pair.tell()
     assert pair.channels["ops"].asked[-1]["given_up"] == ["audit: not told within 100 s (last: 503)"]
 
 

@@ -86,6 +86,12 @@ def test_a_call_without_context_works_as_well(slack: Provider) -> None:
     assert len(slack.posts) == 1
 
 
+@pytest.mark.parametrize("context", [object(), {"aws": 1}, "Context", Context], ids=["none", "dict", "text", "raises"])
+def test_a_context_that_cannot_tell_the_time_costs_no_login(slack: Provider, context: object) -> None:
+    assert handle(event("seed"), context) == {}
+    assert len(slack.posts) == 1
+
+
 def test_a_batch_fails_no_record_that_was_kept_or_refused(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
     batch = [
         record("m-1", event("seed")),

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 import bot.names
-from bot.aws import Aws
+from bot.aws import CALL_SECONDS, Aws
 from bot.events import Login, NamedAfter, NameGap, Person
 from bot.handler import Bot, answer
 from bot.names import EXPIRES, DynamoNames, OwnNames, Swept
@@ -490,9 +490,10 @@ def test_a_sweep_that_aws_stops_keeps_its_place_and_goes_on_with_the_next_tick(
     assert not [record for record in caplog.records if "user1" in str(record.__dict__)]
 
 
-def test_a_sweep_without_time_makes_no_call(table: Table, night: FakeClock, fleet: Fleet) -> None:
+@pytest.mark.parametrize("seconds", [-1.0, CALL_SECONDS - 0.1], ids=["over", "too little to write what was seen"])
+def test_a_sweep_without_time_makes_no_call(table: Table, night: FakeClock, fleet: Fleet, seconds: float) -> None:
     hire(fleet, 10)
-    assert container(table, night).sweep(HERE, until=night.now() - 1) == 0
+    assert container(table, night).sweep(HERE, until=night.now() + seconds) == 0
     assert fleet.pages == []
 
 

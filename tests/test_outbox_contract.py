@@ -527,6 +527,31 @@ def test_what_was_tried_queues_up_behind_what_was_not(store: Store, clock: FakeC
     assert ids(store.waiting(GROUP, 10).rows) == ["event-3", "event-1", "event-2"]
 
 
+@pytest.mark.parametrize("outcome", ["again", "unsure"])
+def test_what_goes_back_in_place_keeps_its_place_before_what_came_meanwhile(
+    store: Store, clock: FakeClock, outcome: str
+) -> None:
+    store.keep([make_row(number, kept_at=clock.now()) for number in range(30)])
+    card = begin(store, limit=27)
+    clock.advance(1)
+    store.keep([make_row(number, kept_at=clock.now()) for number in range(100, 130)])
+    assert store.settle(card, VERDICTS[outcome], 0.0, in_place=True)
+    half = begin(store, limit=13)
+    assert set(ids(half.rows)) < set(ids(card.rows))
+    assert {row.tries + row.doubts for row in half.rows} == {1}
+    assert store.settle(half, VERDICTS["sent"], 0.0)
+    rest = {f"event-{number}" for number in range(30)} - set(ids(half.rows))
+    assert set(ids(store.waiting(GROUP, 17).rows)) == rest
+
+
+def test_a_row_that_goes_back_in_place_rests_as_well(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    store.settle(begin(store, limit=1), VERDICTS["again"], 0.0, ready_at=clock.now() + 5, in_place=True)
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-2"]
+    clock.advance(5)
+    assert ids(store.waiting(GROUP, 10).rows) == ["event-1", "event-2"]
+
+
 @pytest.mark.parametrize("outcome", ["again", "unsure", "dead"])
 def test_a_card_of_which_nothing_was_sent_counts_no_try(store: Store, clock: FakeClock, outcome: str) -> None:
     store.keep([make_row(1)])

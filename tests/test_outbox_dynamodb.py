@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
+from bot import names
 from bot.aws import Aws, NoRegionError
 from bot.outbox.base import SAID_KEPT_SECONDS, Card, OutboxError, Turn
 from bot.outbox.dynamodb import EXPIRES, PATIENCE, DynamoOutbox, create_table
@@ -72,6 +73,10 @@ def test_the_table_is_on_demand_and_forgets_by_itself(cloud: FaultyAws) -> None:
     assert made["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     ttl = client.describe_time_to_live(TableName="logins")["TimeToLiveDescription"]
     assert ttl == {"TimeToLiveStatus": "ENABLED", "AttributeName": EXPIRES}
+
+
+def test_what_is_remembered_of_names_expires_by_the_same_attribute() -> None:
+    assert names.EXPIRES == EXPIRES
 
 
 def test_what_was_said_expires_after_21_days_and_what_was_given_up_never(
@@ -150,6 +155,14 @@ def test_a_card_costs_the_same_however_many_logins_wait(store: DynamoOutbox, aws
     few = cost_of_a_card()
     store.keep([make_row(number) for number in range(400, 8000)])
     assert cost_of_a_card() <= few + 1
+
+
+def test_a_card_of_a_batch_that_came_at_once_costs_no_more(store: DynamoOutbox, aws: FaultyAws) -> None:
+    """All of it waits equally long: it is not looked through to its end for the first hundred."""
+    store.keep([make_row(number, kept_at=START) for number in range(4000)])
+    aws.spent()
+    store.waiting(GROUP, 100)
+    assert sum(aws.spent().values()) <= 10
 
 
 def test_no_partition_takes_a_storm_alone(store: DynamoOutbox, table: SmallTable) -> None:

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-import bot.outbox.dynamodb
 from bot.outbox.base import Card, OutboxError, Row
-from bot.outbox.dynamodb import DynamoOutbox
+from bot.outbox.dynamodb import DynamoOutbox, looking, packs, table
 from bot.senders.base import Outcome, Verdict
 from tests.support.clock import FakeClock
 from tests.support.outbox_aws import Died, Fault, FaultyAws, answer_lost, dies, out_of_order, throttled
@@ -28,14 +27,21 @@ DEAD = Verdict.dead("410", "destination")
 ROWS = [make_row(number) for number in range(5)]
 MORE = [*ROWS, make_row(7), *(make_row(number, destination="audit", group="audit") for number in range(4))]
 
+SMALL = {
+    packs: {"PACK_ROWS": 2, "SHARDS": 2},
+    table: {"AT_ONCE_WRITE": 3, "AT_ONCE_GET": 4},
+    looking: {"FIRST_PAGE": 1},
+}
+
 Key = tuple[str, str]
 
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five rows cost as many calls as a hundred: more places to die at."""
-    for name, value in {"PACK_ROWS": 2, "AT_ONCE_WRITE": 3, "AT_ONCE_GET": 4, "FIRST_PAGE": 1, "SHARDS": 2}.items():
-        monkeypatch.setattr(bot.outbox.dynamodb, name, value)
+    for room, sizes in SMALL.items():
+        for name, value in sizes.items():
+            monkeypatch.setattr(room, name, value)
 
 
 @dataclass
@@ -43,6 +49,7 @@ class World:
     """One table, and what the provider received: the truth, whatever the table says."""
 
     table: SmallTable = field(default_factory=SmallTable)
+    rows: list[Row] = field(default_factory=lambda: ROWS)
     clock: FakeClock = field(default_factory=FakeClock)
     received: Counter[Key] = field(default_factory=Counter)
     doubts: dict[Key, int] = field(default_factory=dict)
@@ -61,13 +68,13 @@ class World:
             self.doubts |= {(row.destination, row.event_id): row.doubts for row in card.rows}
         return card
 
-    def tell(self, verdict: Verdict, limit: int = 4) -> None:
+    def tell(self, verdict: Verdict, limit: int = 4, *, in_place: bool = False) -> None:
         card = self.begin(limit)
         if card is None:
             return
         if verdict.outcome in (Outcome.SENT, Outcome.UNSURE):
             self.received.update((row.destination, row.event_id) for row in card.rows)
-        stubbornly(lambda: self.store.settle(card, verdict, 0.0))
+        stubbornly(lambda: self.store.settle(card, verdict, 0.0, in_place=in_place))
 
     def tell_all(self) -> None:
         """One healthy process, until nothing waits."""
@@ -126,6 +133,13 @@ def one_died(world: World) -> None:
     world.clock.advance(LEASE)
 
 
+def one_waits_apart(world: World) -> None:
+    """The last row waits in another shard than the one that it moves to, of which is known that nothing waits there."""
+    world.rows = ROWS[:3]
+    world.store.keep(world.rows)
+    world.tell(SENT, 2)
+
+
 def after(verdict: Verdict, limit: int = 4) -> Callable[[World], None]:
     def told(world: World) -> None:
         five_wait(world)
@@ -161,6 +175,10 @@ def tell(verdict: Verdict, limit: int = 4) -> Callable[[World], None]:
     return lambda world: world.tell(verdict, limit)
 
 
+def halve(world: World) -> None:
+    world.tell(AGAIN, in_place=True)
+
+
 def tell_twice(world: World) -> None:
     world.tell(AGAIN, 3)
     world.clock.advance(1)
@@ -182,6 +200,8 @@ STORIES = {
     "tell: sent": (five_wait, tell(SENT)),
     "tell: sent, all of it": (five_wait, tell(SENT, 5)),
     "tell: again": (five_wait, tell(AGAIN)),
+    "tell: halved": (five_wait, halve),
+    "tell: again, into an empty shard": (one_waits_apart, tell(AGAIN)),
     "tell: unsure": (five_wait, tell(UNSURE)),
     "tell: dead": (five_wait, tell(DEAD)),
     "tell twice": (five_wait, tell_twice),
@@ -245,7 +265,7 @@ def test_nothing_is_lost_or_repeated_unnoticed_wherever_it_happens(story: str, b
 
 
 def everything_was_told_once(world: World, act: Callable[[World], None]) -> None:
-    kept = {key(row) for row in (MORE if act is keep else ROWS)}
+    kept = {key(row) for row in (MORE if act is keep else world.rows)}
     given_up = world.given_up()
     if act is replay_elsewhere:
         kept = {("audit", event_id) for _, event_id in kept}

@@ -46,6 +46,7 @@ class Step:
     send: tuple[bool, Verdict] = (True, Verdict.sent())  # whether the provider really took the card, and what it said
     hold: float = 0.0
     rest: float = 0.0  # how long the rows are on no card, when they were not taken
+    in_place: bool = False  # whether the rows keep their place, when they were not taken
     takes: float = 0.0
 
 
@@ -68,6 +69,7 @@ steps = st.builds(
     ),
     hold=st.sampled_from([0.0, 0.0, 1.0]),
     rest=st.sampled_from([0.0, 0.0, 2.0]),
+    in_place=st.booleans(),
     takes=st.sampled_from([0.0, 0.0, 1.0, LEASE / 2, LEASE]),
 )
 
@@ -178,7 +180,10 @@ class Schedules(RuleBasedStateMachine):
     def settle(self, copy: Copy, card: Card, verdict: Verdict, step: Step) -> None:
         not_before = self.clock.now() + step.hold
         ready_at = self.clock.now() + step.rest
-        settled = perform(step.answer, lambda: self.store.settle(card, verdict, not_before, ready_at=ready_at))
+        settled = perform(
+            step.answer,
+            lambda: self.store.settle(card, verdict, not_before, ready_at=ready_at, in_place=step.in_place),
+        )
         settles = self.truth.settles.setdefault(card.group, [])
         if settled is None:
             pass  # the store failed before it

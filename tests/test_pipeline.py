@@ -3,9 +3,12 @@
 import json
 import logging
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from bot.delivery import Told
+from bot.pipeline import in_threads
 from bot.routing import Directory
 from bot.senders.base import Verdict
 from tests.support.bots import Bot, event_of
@@ -110,6 +113,30 @@ def test_a_slow_channel_is_left_to_the_clock_for_a_minute(tmp_path: Path) -> Non
         clock.advance(10.0 if number < 3 else 50.0)
         asked.append((len(slow.asked), len(quick.asked)))
     assert asked == [(1, 1), (1, 2), (4, 3), (4, 4), (6, 5)]
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2], ids=["none", "one", "two"])
+def test_where_there_are_no_threads_groups_are_told_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    """As often as a thread could be had, a group is told twice: the second time there is nothing left to tell."""
+    start, left = Thread.start, iter(range(threads))
+
+    def start_if_there_is_one(thread: Thread) -> None:
+        if next(left, None) is None:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", start_if_there_is_one)
+    asked: list[str] = []
+
+    def tell(group: str) -> list[Told]:
+        asked.append(group)
+        return []
+
+    assert in_threads(tell, ["a", "b", "c", "d"]) == [[], [], [], []]
+    assert set(asked) == {"a", "b", "c", "d"}
+    assert len(asked) <= 8
 
 
 def test_log_lines_name_the_event_and_never_the_person(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:

@@ -111,12 +111,20 @@ class Outbox(Protocol):
         """
 
     def settle(
-        self, card: Card, verdict: Verdict, not_before: float, *, ready_at: float = 0.0, tried: bool = True
+        self,
+        card: Card,
+        verdict: Verdict,
+        not_before: float,
+        *,
+        ready_at: float = 0.0,
+        tried: bool = True,
+        in_place: bool = False,
     ) -> bool:
         """Write what became of the card, and hold the group until `not_before`, its rows until `ready_at`.
 
         `sent` moves the rows to said, `dead` to given up with the reason; `again` and `unsure` leave them waiting with
-        one more try or doubt, unless nothing was `tried`. False when the card is no longer this caller's (its lease ran
+        one more try or doubt, unless nothing was `tried`: behind what came meanwhile or, `in_place`, where they were in
+        the queue. False when the card is no longer this caller's (its lease ran
         out and another began it again, which counted the doubt): then nothing was written. Settling twice with the
         same verdict is safe.
         """

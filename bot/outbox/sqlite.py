@@ -113,7 +113,7 @@ ON CONFLICT (destination, event_id) DO NOTHING
 """
 
 # `since` is when a row was kept or last tried: one that was tried in vain queues up again behind those that came
-# meanwhile, so a login or a destination that is never taken holds up no other.
+# meanwhile, so a login or a destination that is never taken holds up no other. Only a halved card keeps its place.
 NEXT_DESTINATION = """
 SELECT name FROM (
     SELECT name, (SELECT since FROM waiting
@@ -179,7 +179,8 @@ DELETE FROM waiting WHERE "group" = :group AND card = :seq
 """
 
 WAIT_ON = """
-UPDATE waiting SET card = NULL, ready_at = :ready_at, since = :begun_at, last_reason = :reason,
+UPDATE waiting SET card = NULL, ready_at = :ready_at, last_reason = :reason,
+                   since = CASE WHEN :in_place THEN since ELSE :begun_at END,
                    tries = tries + (:tried AND :outcome = 'again'), doubts = doubts + (:tried AND :outcome = 'unsure'),
                    first_try = CASE WHEN :tried THEN COALESCE(first_try, :begun_at) ELSE first_try END,
                    last_try = CASE WHEN :tried THEN :begun_at ELSE last_try END
@@ -314,13 +315,20 @@ class SqliteOutbox:
         )
 
     def settle(
-        self, card: Card, verdict: Verdict, not_before: float, *, ready_at: float = 0.0, tried: bool = True
+        self,
+        card: Card,
+        verdict: Verdict,
+        not_before: float,
+        *,
+        ready_at: float = 0.0,
+        tried: bool = True,
+        in_place: bool = False,
     ) -> bool:
         now = self._clock.now()
         posted, not_before = card.settled_at(now, not_before)
         facts = {"group": card.group, "seq": card.seq, "begun_at": card.begun_at, "now": now, "not_before": not_before}
         facts |= {"outcome": verdict.outcome.value, "reason": verdict.reason, "posted": json.dumps(posted)}
-        facts |= {"ready_at": ready_at, "tried": tried}
+        facts |= {"ready_at": ready_at, "tried": tried, "in_place": in_place}
         with self._changing() as database:
             if not database.execute(SETTLE, facts).rowcount:
                 return _settled_before(database, facts)

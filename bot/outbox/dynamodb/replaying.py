@@ -1,0 +1,86 @@
+"""Replaying: given-up rows wait again, first, and only then are no letters any more."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from bot.clock import Clock
+from bot.outbox.base import DeadLetter
+from bot.outbox.dynamodb import table as calls
+from bot.outbox.dynamodb.change import Change
+from bot.outbox.dynamodb.groups import Groups
+from bot.outbox.dynamodb.items import attribute, grouped, item_of, key_of, letter_key, letter_partition
+from bot.outbox.dynamodb.keeping import Keeping
+from bot.outbox.dynamodb.letters import Letter
+from bot.outbox.dynamodb.looking import Looking
+from bot.outbox.dynamodb.packs import Entry
+from bot.outbox.dynamodb.table import Table
+
+
+class Replaying:
+    def __init__(self, table: Table, groups: Groups, keeping: Keeping, looking: Looking, clock: Clock) -> None:
+        self._table = table
+        self._groups = groups
+        self._keeping = keeping
+        self._looking = looking
+        self._clock = clock
+
+    def dead_letters(self) -> list[DeadLetter]:
+        names = sorted({name for group in self._groups.all() for name in group.places})
+        letters = [Letter.of(item).read() for name in names for item in self._table.all(letter_partition(name))]
+        return sorted(letters, key=lambda one: (one.given_up_at, one.kept_at, one.destination, one.event_id))
+
+    def replay(self, letters: Sequence[DeadLetter], *, to: str | None, group: str) -> int:
+        return sum(
+            self._replay(letters[start : start + calls.AT_ONCE_WRITE], to, group)
+            for start in range(0, len(letters), calls.AT_ONCE_WRITE)
+        )
+
+    def _replay(self, letters: Sequence[DeadLetter], to: str | None, group: str) -> int:
+        """Waits first and leaves then: who dies between finds both, and replaying again does no harm."""
+        found = self._letters(letters)
+        by_target = grouped(found, lambda letter: (to or letter.row.destination, letter.row.event_id))
+        if to is not None:  # one that was given up there, too, is told there in the same go
+            for letter in self._letters_of(to, [event_id for _, event_id in by_target]):
+                by_target[to, letter.row.event_id].append(letter)
+        rows = self._rows_again(by_target, group)
+        self._keeping.wait(rows)
+        known = self._keeping.known({entry.row.event_id for entry in rows})
+        self._keeping.make_known((entry.row for entry in rows), known)
+        leaving = {letter.key: letter for mine in by_target.values() for letter in mine}
+        self._table.delete(item_of(PK=partition, SK=sort_key) for partition, sort_key in leaving)
+        self._uncount(leaving.values())
+        return len(rows)
+
+    def _rows_again(self, by_target: Mapping[tuple[str, str], list[Letter]], group: str) -> list[Entry]:
+        """An entry for each target where the login neither waits nor was said."""
+        stays = {
+            (name, event_id): max((letter.stay + 1 for letter in mine if letter.row.destination == name), default=0)
+            for (name, event_id), mine in by_target.items()
+        }
+        known = self._keeping.known({event_id for _, event_id in by_target})
+        rows = []
+        for name, keys in grouped(by_target, lambda key: key[0]).items():
+            marked = self._looking.marked(name, [(event_id, stays[name, event_id]) for _, event_id in keys])
+            for key in keys:
+                event_id, stay = key[1], stays[key]
+                if (event_id, stay) not in marked and (stay or name not in known.get(event_id, ())):
+                    doubts = sum(letter.row.doubts for letter in by_target[key])
+                    rows.append(by_target[key][0].again(name, group, self._clock.now(), doubts, stay))
+        return rows
+
+    def _letters(self, letters: Iterable[DeadLetter]) -> list[Letter]:
+        keys = {(one.destination, one.event_id, one.given_up_at) for one in letters}
+        return [Letter.of(item) for item in self._table.get([letter_key(*key) for key in sorted(keys)])]
+
+    def _letters_of(self, destination: str, event_ids: Iterable[str]) -> list[Letter]:
+        """The letters of those events that were given up at `destination`."""
+        partition = letter_partition(destination)
+        marked = sorted(event_id for event_id, _ in self._looking.marked(destination, [(one, 0) for one in event_ids]))
+        return [Letter.of(item) for event_id in marked for item in self._table.all(partition, key_of(event_id, ""))]
+
+    def _uncount(self, letters: Iterable[Letter]) -> None:
+        for group, mine in grouped(letters, lambda letter: letter.row.group).items():
+            change = Change()
+            for name, of_it in grouped(mine, lambda letter: letter.row.destination).items():
+                change.add(attribute("given_up", name), -len(of_it))
+                change.add(attribute("doubts", name), -sum(letter.row.doubts for letter in of_it))
+            self._groups.change(group, change)
