@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bot.cli import ask, demo, look, records, running, turning
-from bot.cli.inbox import command as inbox
+from bot.cli.inbox import command as inbox_command
 from bot.cli.show import Mistake, complain
 from bot.cli.wiring import with_cure
 from bot.config import ConfigError
@@ -88,7 +88,7 @@ app.command(rich_help_panel=ASK, epilog=ask.MATRIX, cls=Command)(ask.matrix)
 app.command(rich_help_panel=ASK, epilog=ask.SCHEMA, cls=Command)(ask.schema)
 app.command(rich_help_panel=LOOK, epilog=demo.DEMO, cls=Command)(demo.demo)
 app.command(rich_help_panel=LOOK, epilog=look.PREVIEW, cls=Command)(look.preview)
-app.command(rich_help_panel=LOOK, epilog=inbox.INBOX, cls=Command)(inbox.inbox)
+app.command(rich_help_panel=LOOK, epilog=inbox_command.INBOX, cls=Command)(inbox_command.inbox)
 app.command("send-test", rich_help_panel=LOOK, epilog=look.SEND_TEST, cls=Command)(look.send_test)
 app.command(rich_help_panel=RUN, epilog=running.RUN, cls=Command)(running.run)
 app.command(rich_help_panel=RUN, epilog=records.STATUS, cls=Command)(records.status)

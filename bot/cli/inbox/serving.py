@@ -55,6 +55,7 @@ def listening(port: int) -> Iterator[socket.socket]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+            listener.listen()  # from here on nobody is refused: whoever comes early waits
         except OSError as error:
             reason = error.strerror or error
             raise Mistake(f"port {port} on {HOST} can't be had ({reason}); name another with --port") from None
