@@ -44,7 +44,7 @@ storms: $(READY)  ## the slow tests: storms, and the table at every failing call
 	@$(BIN)/python -m pytest -n auto -m slow
 
 browser: $(READY) $(PAGES)  ## the tests in a real browser
-	@$(BIN)/python -m pytest -m browser tests/browser
+	@$(BIN)/python -m pytest -n auto -m browser tests/browser
 
 pictures: $(READY) $(PAGES)  ## docs/pictures, drawn anew from the golden cards
 	@$(BIN)/python -m tests.browser.pictures

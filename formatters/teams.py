@@ -19,6 +19,9 @@ https://learn.microsoft.com/microsoftteams/platform/bots/how-to/format-your-bot-
 
 CARD_VERSION = "1.4"
 
+MAX_WIDTH = 26
+"""Characters of two words side by side that Teams' renderer shows whole in a window of 250 pixels."""
+
 
 class TeamsFormatter:
     makes: ClassVar[str] = "teams"
@@ -79,7 +82,7 @@ def _body(content: Content) -> Iterator[dict[str, Any]]:
     if content.notes:
         notes = [_text(escape(note), spacing="Small") for note in content.notes]
         yield {"type": "Container", "style": "warning", "items": notes}
-    yield _fact_set(content.facts)
+    yield from _facts(content.facts)
     yield from _groups(content.groups)
     if content.instant is not None:
         stamp = f"{content.instant:%Y-%m-%dT%H:%M:%SZ}"
@@ -88,17 +91,46 @@ def _body(content: Content) -> Iterator[dict[str, Any]]:
 
 
 def _groups(groups: Sequence[Group]) -> Iterator[dict[str, Any]]:
-    for group in groups:
-        rows = _fact_set([Fact(row.who, row.text) for row in group.rows])
+    tables = [[Fact(row.who, row.text) for row in group.rows] for group in groups]
+    draw = _table if all(map(_fits, tables)) else _lines
+    for group, table in zip(groups, tables, strict=True):
         if group.title:
             yield _text(escape(group.title), weight="Bolder", spacing="Large")
-            rows["spacing"] = "Small"
-        yield rows
+        yield from draw(table, spacing="Small")
 
 
-def _fact_set(facts: Sequence[Fact]) -> dict[str, Any]:
-    pairs = [{"title": escape(fact.label), "value": escape(fact.text)} for fact in facts]
-    return {"type": "FactSet", "facts": pairs}
+def _facts(facts: Sequence[Fact]) -> Iterator[dict[str, Any]]:
+    yield from (_table if _fits(facts) else _lines)(facts)
+
+
+def _table(facts: Sequence[Fact], **style: Any) -> Iterator[dict[str, Any]]:
+    """Two columns, which cut off what is too wide for them."""
+    yield {"type": "FactSet", "facts": [_pair(fact) for fact in facts], **style}
+
+
+def _lines(facts: Sequence[Fact], **style: Any) -> Iterator[dict[str, Any]]:
+    """A text each, which breaks a word where it must. No Markdown list: Teams' renderer cuts these off."""
+    for fact in facts:
+        yield _text(f"**{escape(fact.label)}** {escape(fact.text)}", **style)
+        style = {"spacing": "None"}
+
+
+def _fits(facts: Sequence[Fact]) -> bool:
+    """Whether a narrow window shows these in two columns."""
+    return all(_width(fact) <= MAX_WIDTH for fact in facts)
+
+
+def _pair(fact: Fact) -> dict[str, str]:
+    return {"title": escape(fact.label), "value": escape(fact.text)}
+
+
+def _width(fact: Fact) -> int:
+    """Characters of its longest words, side by side: narrower than these no column gets."""
+    return sum(max(map(len, _WORD.findall(text)), default=0) for text in (fact.label, fact.text))
+
+
+_WORD = re.compile(r"[^\s\-\u2e80-\uffee]+")
+"""What Teams breaks nowhere: no white space, no hyphen, no Chinese or Japanese."""
 
 
 def _text(text: str, **style: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ THEMES: tuple[Theme, ...] = ("light", "dark")
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A payload to be drawn. `kind` is what its formatter makes; `width` counts CSS pixels, without as wide as may be."""
+    """A payload to be drawn. `kind` is what its formatter makes; `width`: CSS pixels, without as wide as may be."""
 
     name: str
     kind: str

@@ -19,9 +19,19 @@ def _browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def window(_browser: "Browser") -> "Iterator[Page]":
-    """A window with no past, on the clock and in the language of the tests."""
+    """A window with no past, on a British reader's clock in Kolkata."""
     context = _browser.new_context(timezone_id="Asia/Kolkata", locale="en-GB", viewport={"width": 1280, "height": 900})
     try:
         yield context.new_page()
     finally:
         context.close()
+
+
+@pytest.fixture
+def troubles(window: "Page") -> list[str]:
+    """What the window's console complains of, what its scripts raise, and what could not be loaded."""
+    heard: list[str] = []
+    window.on("console", lambda said: heard.append(said.text) if said.type in ("error", "warning") else None)
+    window.on("pageerror", lambda error: heard.append(str(error)))
+    window.on("requestfailed", lambda request: heard.append(request.url))
+    return heard

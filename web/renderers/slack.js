@@ -25,7 +25,26 @@ function drawAttachment({ color = "", blocks = [] }, theme) {
 
 function drawBlocks(blocks, theme) {
   const place = element("div", "blocks");
-  const props = { blocks, theme, logo: "", name: "", withoutWrapper: true, hooks: { date: slackDate } };
+  const texts = [];
+  const props = { blocks: held(blocks, texts), theme, logo: "", name: "", withoutWrapper: true, hooks: { date: slackDate } };
   flushSync(() => createRoot(place).render(createElement(Message, props)));
+  putBack(place, texts);
   return place;
+}
+
+// In plain_text Slack reads nothing. The renderer does: so such texts wait in `texts`, and a mark stands in for each.
+const MARK = /\ue000(\d+)\ue001/;
+
+function held(blocks, texts) {
+  const isPlain = (value) => value?.type === "plain_text" && value.emoji === false;
+  const hold = (value) => ({ ...value, text: `\ue000${texts.push(value.text) - 1}\ue001` });
+  return JSON.parse(JSON.stringify(blocks), (_, value) => (isPlain(value) ? hold(value) : value));
+}
+
+function putBack(place, texts) {
+  const nodes = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+  while (nodes.nextNode()) {
+    const node = nodes.currentNode;
+    node.data = node.data.replace(MARK, (mark, index) => texts[index] ?? mark);
+  }
 }
