@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+DEMO :=
 PAGES := web/built/preview.js
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -34,8 +35,9 @@ $(PAGES): node_modules/.ready $(shell find web -name built -prune -o -type f -pr
 
 web: $(PAGES)  ## the pages and the cards' renderers, bundled
 
-run: $(RUNS)  ## the sample logins, as cards in this terminal
-	@$(BIN)/python -m bot demo
+run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGES) && $(BIN)/python -m bot demo $(DEMO); \
+	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
 	@$(BIN)/python -m pytest -n auto -m "not slow and not browser"

@@ -8,6 +8,7 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 // One line for each page: its script is self-contained, styles included, so that it can be inlined under a strict CSP.
 const pages = {
   preview: here("preview.js"),
+  inbox: here("inbox/inbox.js"),
 };
 
 await build({

@@ -29,6 +29,7 @@ PAGE = WEB / "inbox" / "inbox.html"
 FILES = {
     "/inbox.js": (WEB / "built" / "inbox.js", "text/javascript"),
     "/inbox.css": (WEB / "inbox" / "inbox.css", "text/css"),
+    "/inbox.svg": (WEB / "inbox" / "inbox.svg", "image/svg+xml"),
 }
 MOST_CARDS = 50
 """Cards in one answer: a column shows a few, and asks for more when somebody scrolls there."""
