@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def _browser() -> "Iterator[Browser]":
+def browser() -> "Iterator[Browser]":
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture
-def window(_browser: "Browser") -> "Iterator[Page]":
+def window(browser: "Browser") -> "Iterator[Page]":
     """A window with no past, on a British reader's clock in Kolkata."""
-    context = _browser.new_context(timezone_id="Asia/Kolkata", locale="en-GB", viewport={"width": 1280, "height": 900})
+    context = browser.new_context(timezone_id="Asia/Kolkata", locale="en-GB", viewport={"width": 1280, "height": 900})
     try:
         yield context.new_page()
     finally:

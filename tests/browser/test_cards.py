@@ -27,7 +27,7 @@ def golden(formatter: str, theme: Theme, width: int) -> list[Card]:
     ]
 
 
-@pytest.mark.parametrize(("theme", "width"), itertools.product(THEMES, [480, 250]))
+@pytest.mark.parametrize(("theme", "width"), list(itertools.product(THEMES, [480, 250])))
 @pytest.mark.parametrize("formatter", KINDS)
 def test_every_golden_card_is_drawn_without_a_complaint_and_within_its_width(
     window: "Page", tmp_path: Path, *, troubles: list[str], formatter: str, theme: Theme, width: int
