@@ -58,9 +58,10 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(READY)  ## the measurements
+bench: $(READY) $(PAGES)  ## the measurements
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.storm
+	@$(BIN)/python -m bench.inbox
 
 clean:  ## forget the set-up and what was said
 	@rm -rf $(VENV) node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

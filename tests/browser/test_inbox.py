@@ -83,7 +83,7 @@ def test_a_login_that_is_sent_is_a_card_with_its_name_in_its_column_and_in_no_ot
     card = cards(opened, "eng-slack")
     expect(card.get_by_text("grace.hopper logged in – Engineering")).to_be_visible()
     expect(card.locator(".outcome")).to_have_text("sent")
-    expect(card).to_contain_text("because of directories.d-9067000001 Engineering → eng-slack")
+    expect(card).to_contain_text("because of directories.d-9067000001: Engineering → eng-slack")
     expect(card.locator(".size")).to_contain_text(re.compile(r"\d{3} of 13,000 characters"))
     expect(opened.locator("#became")).to_have_text("1 login, heard by eng-slack")
     for other in ("ops-slack", "it-teams", "audit-mail"):

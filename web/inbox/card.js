@@ -38,7 +38,7 @@ function heading(card) {
 
 function because({ why }) {
   const lines = why.map((each) => {
-    const line = element("li", "", "because of ", element("code", "", each.why), ` ${each.because}`);
+    const line = element("li", "", "because of ", element("code", "", each.why), `: ${each.because}`);
     if (why.length > 1) line.append(` (${count(each.logins, "login")})`);
     return line;
   });
