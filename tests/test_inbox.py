@@ -1,6 +1,7 @@
 """The inbox: what its page and programs on this machine can do, and what nobody else can."""
 
 import json
+import re
 import socket
 import sqlite3
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from typing import Any
 import pytest
 
 from bot.cli.inbox.guard import MAX_BODY_BYTES
+from bot.cli.inbox.local import shelf_beside
+from bot.cli.inbox.serving import listening
 from bot.cli.inbox.shelf import KEPT_CARDS, Shelf, Shelved
 from bot.cli.show import Mistake
 from tests.support.bots import event_of
@@ -339,7 +342,7 @@ def test_every_answer_forbids_what_a_page_should_not_do(standing: RunningInbox) 
 def test_the_page_bears_the_token_and_no_script_of_its_own(standing: RunningInbox) -> None:
     page = standing.ask("GET", "/")
     assert standing.token in page.text
-    assert page.text.count("<script") == page.text.count('<script src="/inbox.js"') == 1
+    assert page.text.count("<script") == page.text.count('<script type="module" src="/built/inbox.js">') == 1
     assert "style=" not in page.text
 
 
@@ -402,6 +405,28 @@ def test_somebody_elses_file_is_left_alone(tmp_path: Path) -> None:
 # The command
 
 
+def test_the_server_listens_on_loopback_alone() -> None:
+    with listening(0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_demo_that_nobody_watches_ends_and_says_how_to_see_the_inbox(tmp_path: Path) -> None:
+    result = invoke("demo", "--state", tmp_path / "demo.sqlite")
+    assert result.exit_code == 0
+    assert re.search(r"^In the browser, with logins of your own: \S+ -m bot demo --serve$", result.stdout, re.MULTILINE)
+
+
+def test_what_a_demo_showed_is_in_the_inbox_with_its_reasons(tmp_path: Path) -> None:
+    invoke("demo", "--state", tmp_path / "demo.sqlite")
+    shelf = Shelf(shelf_beside(str(tmp_path / "demo.sqlite")))
+    assert shelf.counts() == {"eng-slack": 2, "ops-slack": 2, "it-teams": 2, "audit-mail": 2}
+    assert {each["why"] for card in shelf.page("ops-slack", before=None, limit=9) for each in card["why"]} == {
+        "routes[1]",
+        "default",
+    }
+    shelf.close()
+
+
 def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path, page_is_built: None) -> None:
     (tmp_path / "routes.yml").write_text(ROUTES)
     with socket.socket() as other:
@@ -418,7 +443,7 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(tmp_path: Path, page_is_buil
 
 
 def test_a_page_that_is_not_built_is_said_with_the_cure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.cli.inbox.serving.FILES", {"/inbox.js": (tmp_path / "inbox.js", "text/javascript")})
+    monkeypatch.setattr("bot.cli.inbox.serving.BUILT", tmp_path / "built")
     result = invoke("inbox", "--routes", tmp_path / "routes.yml")
     assert result.exit_code == 1
     assert "run `make web` once" in result.stderr
@@ -426,5 +451,4 @@ def test_a_page_that_is_not_built_is_said_with_the_cure(tmp_path: Path, monkeypa
 
 @pytest.fixture
 def page_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "inbox.js").touch()
-    monkeypatch.setattr("bot.cli.inbox.serving.FILES", {"/inbox.js": (tmp_path / "inbox.js", "text/javascript")})
+    monkeypatch.setattr("bot.cli.inbox.serving.BUILT", tmp_path)

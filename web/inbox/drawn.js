@@ -1,12 +1,12 @@
 // Draws cards by their channels' renderers, those near the window alone: a card far away is an empty place as tall.
 
-import { draw } from "../renderers.js";
 import { element } from "../renderers/element.js";
 import { onTheme, theme } from "./theme.js";
 
 export const NEAR = { rootMargin: "600px", scrollMargin: "600px" }; // around the window, and around a column that scrolls
 
 const payloads = new WeakMap();
+let renderers = null;
 const near = new Set();
 
 const watcher = new IntersectionObserver(
@@ -39,7 +39,6 @@ function show(place) {
   if (near.has(place)) return;
   near.add(place);
   paint(place);
-  place.style.minHeight = "";
 }
 
 function hide(place) {
@@ -48,7 +47,11 @@ function hide(place) {
   place.replaceChildren();
 }
 
-function paint(place) {
+async function paint(place) {
+  renderers ??= import("../renderers.js");
+  const { draw } = await renderers;
+  if (!near.has(place)) return;
   const { kind, payload } = payloads.get(place);
   place.replaceChildren(draw(kind, payload, { theme: theme() }));
+  place.style.minHeight = "";
 }

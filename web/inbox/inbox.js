@@ -16,6 +16,7 @@ let again = false;
 
 startTheme(document.getElementById("theme"));
 startComposer();
+refresh();
 const stream = new EventSource("/stream");
 stream.addEventListener("message", refresh);
 stream.addEventListener("open", () => connection.replaceChildren());

@@ -28,8 +28,9 @@ HEADERS: Mapping[str, str] = {
     "referrer-policy": "no-referrer",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
 }
+CACHED = "/built/"
+"""Scripts, which the browser may keep: it asks each time whether they are still the same."""
 
 
 class Guard:
@@ -47,7 +48,8 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                kept = "no-cache" if scope["path"].startswith(CACHED) else "no-store"
+                own = [(name.encode(), value.encode()) for name, value in (*HEADERS.items(), ("cache-control", kept))]
                 message = {**message, "headers": [*message.get("headers", ()), *own]}
             await send(message)
 

@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from bot.cli.inbox.compose import MOST_AT_ONCE, PLATFORMS, PRODUCTS, Composed, Form, compose, look
@@ -26,8 +27,9 @@ from formatters import formatter_class
 
 WEB = Path(__file__).parents[3] / "web"
 PAGE = WEB / "inbox" / "inbox.html"
+BUILT = WEB / "built" / "inbox"
+"""The page's scripts, as `make web` bundles them."""
 FILES = {
-    "/inbox.js": (WEB / "built" / "inbox.js", "text/javascript"),
     "/inbox.css": (WEB / "inbox" / "inbox.css", "text/css"),
     "/inbox.svg": (WEB / "inbox" / "inbox.svg", "image/svg+xml"),
 }
@@ -41,6 +43,7 @@ def application(bot: LocalBot, *, port: int, token: str) -> ASGIApp:
     routes = [
         Route("/", inbox.page),
         *(Route(path, _file(*file)) for path, file in FILES.items()),
+        Mount("/built", StaticFiles(directory=BUILT, check_dir=False)),
         Route("/state", inbox.state),
         Route("/cards", inbox.cards),
         Route("/changes", inbox.changes),

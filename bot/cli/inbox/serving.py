@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bot.cli.inbox.compose import Nobody
 from bot.cli.inbox.local import LocalBot
-from bot.cli.inbox.server import FILES, application
+from bot.cli.inbox.server import BUILT, application
 from bot.cli.show import Mistake, say
 from bot.cli.wiring import listed
 from bot.clock import SystemClock
@@ -21,9 +21,8 @@ HOST = "127.0.0.1"
 
 def serve(*, routes: str, users: str, state: str, port: int) -> None:
     """Serve until Ctrl-C. Raises Mistake for a port that is taken, and where the page is not built."""
-    for path, _ in FILES.values():
-        if not path.is_file():
-            raise Mistake("the inbox's page is not built yet: run `make web` once (it needs Node 20 or newer)")
+    if not BUILT.is_dir():
+        raise Mistake("the inbox's page is not built yet: run `make web` once (it needs Node 20 or newer)")
     bot = LocalBot(routes=routes, state=state, people=listed(users) if users else Nobody(), clock=SystemClock())
     with listening(port) as listener:
         taken = listener.getsockname()[1]
