@@ -158,6 +158,14 @@ def test_a_reload_and_a_restart_find_everything_again(window: "Page", expect: An
         expect(cards(window, "eng-slack").get_by_text("grace.hopper logged in – Engineering")).to_be_visible()
 
 
+def test_a_page_whose_bot_has_ended_says_so(window: "Page", expect: Any, tmp_path: Path) -> None:
+    with inbox(tmp_path) as running:
+        window.goto(running.url)
+        expect(window.locator("#routing")).to_contain_text("is in force")
+        expect(window.locator("#connection")).to_have_text("")
+    expect(window.locator("#connection")).to_have_text("Not connected: is the bot still running?")
+
+
 # The composer
 
 

@@ -55,8 +55,9 @@ export class Column {
     if (this.complete || this.fetching) return;
     this.fetching = true;
     const before = this.ids.length ? `&before=${this.ids.at(-1)}` : "";
-    const found = await get(`/cards?destination=${encodeURIComponent(this.name)}&limit=${PAGE}${before}`);
-    this.fetching = false;
+    const found = await get(`/cards?destination=${encodeURIComponent(this.name)}&limit=${PAGE}${before}`).finally(() => {
+      this.fetching = false;
+    });
     this.complete = found.length < PAGE;
     const known = new Set(this.ids);
     const fresh = found.filter(({ id }) => !known.has(id));
@@ -100,6 +101,10 @@ export class Column {
 function answer(name) {
   const options = Object.entries(ANSWERS).map(([value, text]) => new Option(text, value));
   const select = element("select", "", ...options);
-  select.addEventListener("change", () => post("/answer", { destination: name, answer: select.value }));
+  select.addEventListener("change", () => {
+    post("/answer", { destination: name, answer: select.value }).catch(({ message }) => {
+      document.getElementById("became").textContent = message;
+    });
+  });
   return select;
 }

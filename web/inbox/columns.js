@@ -15,28 +15,22 @@ let rev = null;
 /** Show what is new since the last time; the first time, all there is. */
 export async function follow(state) {
   const fresh = arrange(state.columns);
-  if (rev === null) {
-    rev = state.rev;
-  } else if (state.rev > rev) {
-    const changes = await get(`/changes?since=${rev}`);
-    rev = changes.rev;
-    await apply(changes.cards.filter(({ destination }) => !fresh.has(destination)));
-  }
-  await Promise.all([...fresh.values()].map((column) => column.reload()));
+  const behind = rev !== null && state.rev > rev;
+  const changes = behind ? await get(`/changes?since=${rev}`) : { rev: state.rev, cards: [] };
+  const lost = state.rev < rev || changes.cards.length >= MOST_CHANGES; // another state file than before, or too much
+  rev = changes.rev;
+  if (!lost) apply(changes.cards.filter(({ destination }) => !fresh.includes(columns.get(destination))));
+  await Promise.all((lost ? [...columns.values()] : fresh).map((column) => column.reload()));
 }
 
-async function apply(cards) {
-  if (cards.length >= MOST_CHANGES) {
-    await Promise.all([...columns.values()].map((column) => column.reload()));
-    return;
-  }
+function apply(cards) {
   const said = cards.map((card) => columns.get(card.destination)?.change(card)).filter(Boolean);
   if (said.length) news.textContent = said.length > 3 ? `${said.length} new cards` : `New card for ${said.join("; ")}`;
 }
 
 /** A column for each destination, in the routing file's order. Those that were not there before. */
 function arrange(destinations) {
-  const fresh = new Map();
+  const fresh = [];
   const wanted = new Set(destinations.map(({ name }) => name));
   for (const [name, column] of columns) {
     if (!wanted.has(name)) {
@@ -46,8 +40,8 @@ function arrange(destinations) {
   }
   for (const destination of destinations) {
     if (!columns.has(destination.name)) {
-      columns.set(destination.name, new Column(destination.name));
-      fresh.set(destination.name, columns.get(destination.name));
+      fresh.push(new Column(destination.name));
+      columns.set(destination.name, fresh.at(-1));
     }
     columns.get(destination.name).show(destination);
   }

@@ -19,8 +19,9 @@ startComposer();
 refresh();
 const stream = new EventSource("/stream");
 stream.addEventListener("message", refresh);
-stream.addEventListener("open", () => connection.replaceChildren());
-stream.addEventListener("error", () => connection.replaceChildren("Not connected: is the bot still running?"));
+stream.addEventListener("error", () => {
+  connection.textContent = "Not connected: is the bot still running?";
+});
 
 /** One refresh at a time; what is new meanwhile is in the next. */
 async function refresh() {
@@ -32,6 +33,9 @@ async function refresh() {
       again = false;
       await show(await get("/state"));
     }
+    connection.textContent = "";
+  } catch (error) {
+    connection.textContent = `Not up to date: ${error.message}`;
   } finally {
     busy = false;
   }

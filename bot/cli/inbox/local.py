@@ -17,6 +17,7 @@ from bot.clock import Clock
 from bot.config import Config, Destination
 from bot.delivery import Told
 from bot.events import Person
+from bot.outbox.base import OutboxError
 from bot.outbox.sqlite import SqliteOutbox
 from bot.pipeline import Intake, Pipeline, Taken
 from bot.users import People
@@ -128,9 +129,15 @@ class LocalBot:
         while not self._stop.is_set():
             self._wake.clear()
             self.tell()
+            self._wake.wait(self._rest())
+
+    def _rest(self) -> float:
+        """Seconds until the next round, unless something wakes it."""
+        try:
             due = self.outbox.next_due()
-            wait = IDLE_SECONDS if due is None else max(due - self.clock.now(), BUSY_SECONDS)
-            self._wake.wait(min(wait, IDLE_SECONDS))
+        except OutboxError:  # the page says so, since it can't read the outbox either
+            return IDLE_SECONDS
+        return IDLE_SECONDS if due is None else min(max(due - self.clock.now(), BUSY_SECONDS), IDLE_SECONDS)
 
     def _keep_looking(self) -> None:
         while not self._stop.wait(LOOK_SECONDS):

@@ -23,6 +23,7 @@ from bot.cli.inbox.watch import faults
 from bot.cli.show import Mistake, count
 from bot.config import ConfigError
 from bot.events import RefusedError
+from bot.outbox.base import OutboxError
 from formatters import formatter_class
 
 WEB = Path(__file__).parents[3] / "web"
@@ -53,7 +54,13 @@ def application(bot: LocalBot, *, port: int, token: str) -> ASGIApp:
         Route("/answer", inbox.answer, methods=["POST"]),
         Route("/events", inbox.events, methods=["POST"]),
     ]
-    handlers: Any = {BodyError: _body_error, RefusedError: _refused, Mistake: _mistake, HTTPException: _http}
+    handlers: Any = {
+        BodyError: _body_error,
+        RefusedError: _refused,
+        Mistake: _mistake,
+        OutboxError: _mistake,
+        HTTPException: _http,
+    }
     return Guard(Starlette(routes=routes, exception_handlers=handlers), port=port, token=token)
 
 
@@ -225,7 +232,7 @@ def _refused(_: Request, error: RefusedError) -> Response:
     return _said(400, str(error))
 
 
-def _mistake(_: Request, error: Mistake) -> Response:
+def _mistake(_: Request, error: Mistake | OutboxError) -> Response:
     return _said(503, str(error))
 
 

@@ -75,6 +75,11 @@ WHERE destination = :destination AND outcome = 'again' AND NOT overtaken
       SELECT 1 FROM told n WHERE n.destination = t.destination AND n.event_id = t.event_id AND n.card > t.card))
 """
 
+FORGET = (
+    "DELETE FROM hears WHERE (destination, event_id) IN (SELECT destination, event_id FROM told WHERE card <= ?)",
+    "DELETE FROM cards WHERE id <= ?",
+)
+
 REASONS = """
 SELECT why, because, COUNT(*) AS logins FROM told JOIN hears USING (destination, event_id)
 WHERE card = ? GROUP BY why, because ORDER BY logins DESC
@@ -161,7 +166,8 @@ class Shelf:
                 [(card.destination, event_id, added, at) for at, event_id in enumerate(card.event_ids)],
             )
             database.execute(OVERTAKE, {"rev": rev, "destination": card.destination, "ids": json.dumps(card.event_ids)})
-            database.execute("DELETE FROM cards WHERE id <= ?", ((added or 0) - KEPT_CARDS,))
+            for statement in FORGET:
+                database.execute(statement, ((added or 0) - KEPT_CARDS,))
 
     def refuse(self, reason: str, now: float) -> None:
         with self._open() as database:
