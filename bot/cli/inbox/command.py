@@ -12,7 +12,9 @@ INBOX = "Example: `python -m bot inbox --routes routes.yml --users samples/users
 STATE = ".local/inbox.sqlite"
 PORT = 8080
 
-Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Where on 127.0.0.1; 0 takes any that is free.")]
+Port = Annotated[
+    int, typer.Option("--port", metavar="PORT", min=0, max=65535, help="Where on 127.0.0.1; 0 takes any that is free.")
+]
 
 
 def inbox(
