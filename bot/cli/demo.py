@@ -19,7 +19,7 @@ from bot.cli.inbox.shelf import Shelf
 from bot.cli.reading import read_one
 from bot.cli.running import already, say_told, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
-from bot.cli.wiring import Bot, open_state, wire
+from bot.cli.wiring import Bot, wire
 from bot.clock import SystemClock
 from bot.config import Config, Destination, Digest, load
 from bot.config.destinations import destination
@@ -27,6 +27,7 @@ from bot.config.keys import DestinationKeys
 from bot.config.mistakes import Mistakes
 from bot.delivery import Told
 from bot.events import Login
+from bot.outbox.sqlite import SqliteOutbox
 from bot.pace import Pace
 from bot.routing import Decision, Routing
 from bot.senders.base import Outcome
@@ -98,7 +99,8 @@ def demo(
     real = _real_destinations()
     config = _staged(load(routes), real)
     told: list[Told] = []
-    record = Record(Shelf(shelf_beside(state)), config, open_state(state), SystemClock())
+    clock = SystemClock()
+    record = Record(Shelf(shelf_beside(state)), config, SqliteOutbox(state, clock), clock)
     bot = wire(config, state=state, users=str(USERS), on_told=both(told.append, record.tell))
     _say_what_this_is(routes, real)
     before = already(bot)
