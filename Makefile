@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
+DEMO :=
 PAGES := web/built/preview.js
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -34,8 +35,9 @@ $(PAGES): node_modules/.ready $(shell find web -name built -prune -o -type f -pr
 
 web: $(PAGES)  ## the pages and the cards' renderers, bundled
 
-run: $(RUNS)  ## the sample logins, as cards in this terminal
-	@$(BIN)/python -m bot demo
+run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGES) && $(BIN)/python -m bot demo $(DEMO); \
+	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
 	@$(BIN)/python -m pytest -n auto -m "not slow and not browser"
@@ -56,9 +58,10 @@ lint: $(READY)
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 
-bench: $(READY)  ## the measurements
+bench: $(READY) $(PAGES)  ## the measurements
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.storm
+	@$(BIN)/python -m bench.inbox
 
 clean:  ## forget the set-up and what was said
 	@rm -rf $(VENV) node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     ),
     "bot.names": ("bot.aws", "bot.clock", "bot.events"),
     "bot.accounts": ("bot.aws", "bot.clock", "bot.config", "bot.events", "bot.names", "bot.secrets"),
-    "bot.users": ("bot.accounts", "bot.clock", "bot.config", "bot.events", "bot.names", "bot.patience"),
+    "bot.users": ("bot.accounts", "bot.aws", "bot.clock", "bot.config", "bot.events", "bot.names", "bot.patience"),
     "bot.senders": ("bot.aws", "bot.clock", "bot.patience", "bot.plugins", "bot.secrets", "bot.senders"),
     "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.pace", "bot.senders.base"),
     "bot.last_good": ("bot.aws", "bot.config"),

@@ -67,6 +67,7 @@ def test_there_are_the_commands_that_are_documented() -> None:
         "demo",
         "explain",
         "hold",
+        "inbox",
         "matrix",
         "preview",
         "release",

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from bot.cli import ask, demo, look, package, records, running, turning
+from bot.cli.inbox import command as inbox_command
 from bot.cli.show import Mistake, complain
 from bot.cli.trouble import explained
 from bot.cli.wiring import with_cure
@@ -108,6 +109,7 @@ app.command(rich_help_panel=ASK, epilog=ask.SCHEMA, cls=Command)(ask.schema)
 app.command("compile", rich_help_panel=ASK, epilog=package.COMPILE, cls=Command)(package.compile_)
 app.command(rich_help_panel=LOOK, epilog=demo.DEMO, cls=Command)(demo.demo)
 app.command(rich_help_panel=LOOK, epilog=look.PREVIEW, cls=Command)(look.preview)
+app.command(rich_help_panel=LOOK, epilog=inbox_command.INBOX, cls=Command)(inbox_command.inbox)
 app.command("send-test", rich_help_panel=LOOK, epilog=look.SEND_TEST, cls=Command)(look.send_test)
 app.command(rich_help_panel=RUN, epilog=running.RUN, cls=Command)(running.run)
 app.command(rich_help_panel=RUN, epilog=records.STATUS, cls=Command)(records.status)

@@ -12,16 +12,22 @@ import typer
 from rich.text import Text
 
 from bot.cli import words
+from bot.cli.inbox import command
+from bot.cli.inbox.local import shelf_beside
+from bot.cli.inbox.record import Record, both
+from bot.cli.inbox.shelf import Shelf
 from bot.cli.reading import read_one
 from bot.cli.running import already, say_told, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
 from bot.cli.wiring import Bot, Place, wire
+from bot.clock import SystemClock
 from bot.config import Config, Destination, Digest, load
 from bot.config.destinations import destination
 from bot.config.keys import DestinationKeys
 from bot.config.mistakes import Mistakes
 from bot.delivery import Told
 from bot.events import Login
+from bot.outbox.sqlite import SqliteOutbox
 from bot.pace import Pace
 from bot.routing import Decision, Routing
 from bot.senders.base import Outcome
@@ -30,6 +36,7 @@ DEMO = "Example: `SLACK_WEBHOOK_URL=https://hooks.slack.com/services/… python 
 
 ROOT = Path(__file__).parent.parent.parent
 SAMPLES = ROOT / "samples"
+USERS = SAMPLES / "users.csv"
 ROUTES = ROOT / "routes.example.yml"
 STATE = ".local/demo.sqlite"
 
@@ -74,8 +81,15 @@ def demo(
         str, typer.Option("--routes", metavar="FILE", help="The routing file.", show_default=ROUTES.name)
     ] = str(ROUTES),
     state: Annotated[str, typer.Option("--state", metavar="FILE", help="Remembers what was said.")] = STATE,
+    serve: Annotated[
+        bool | None,
+        typer.Option("--serve/--no-serve", help="Serve the inbox afterwards.", show_default="in a terminal"),
+    ] = None,
+    port: command.Port = command.PORT,
 ) -> None:
     """Show the sample logins as the cards that Slack, Teams and mail would get. Needs no account.
+
+    In a terminal the inbox is served afterwards, until Ctrl-C: the same cards in the browser, and logins of your own.
 
     Nothing is posted anywhere, unless SLACK_WEBHOOK_URL, TEAMS_WEBHOOK_URL or SNS_TOPIC_ARN is set: then the sample
     logins are posted there, too, for real and marked as samples. TRUSTED_HOSTS (separated by commas, such as
@@ -84,19 +98,26 @@ def demo(
     real = _real_destinations()
     config = _staged(load(routes), real)
     told: list[Told] = []
-    bot = wire(config, place=Place(state), users=str(SAMPLES / "users.csv"), on_told=told.append)
+    clock = SystemClock()
+    record = Record(Shelf(shelf_beside(state)), config, SqliteOutbox(state, clock), clock)
+    bot = wire(config, place=Place(state), users=str(USERS), on_told=both(told.append, record.tell))
     _say_what_this_is(routes, real)
     before = already(bot)
     longest = PATIENCE if _waiting(bot) == 0 else PATIENCE_WITH_LEFTOVERS
     again = _try_again(bot, config)
-    known = sum(_show(bot, raw, before, again) for raw in samples())
+    known = sum(_show(bot, raw, before, again, record) for raw in samples())
     with stopping() as stop:
         see_through(bot, stop, longest=longest)
     _sum_up(told, f"{known:,} {before}", real=real)
     failed = _say_what_is_next(bot, told, known, state)
+    serve = command.in_a_terminal() if serve is None else serve
+    if not serve:
+        say(f"In the browser, with logins of your own: {_python()} -m bot demo --serve")
     say(f"Who hears of what: {ROUTES.name}. Everything else: {_python()} -m bot --help")
     if stop.is_set():
         raise typer.Exit(130)
+    if serve:
+        command.start(routes=routes, users=str(USERS), state=state, port=port)
     if failed:
         raise typer.Exit(1)
 
@@ -191,10 +212,11 @@ def _real_destinations() -> dict[str, Destination]:
     return found
 
 
-def _show(bot: Bot, raw: Any, before: str, again: Collection[Known]) -> int:
+def _show(bot: Bot, raw: Any, before: str, again: Collection[Known], record: Record) -> int:
     """One login: who it is, who hears of it and why, then the cards. How many destinations knew of it `before`."""
     now = bot.clock.now()
     intake = bot.pipeline.take_in([as_if_now(raw, now)], until=now + TAKE_SECONDS)
+    record.take(intake)
     taken = intake.taken[0]
     if taken.login is None or taken.decision is None or intake.unkept:
         raise Mistake(f"a sample login could not be taken in: {taken.refused or intake.unkept}")

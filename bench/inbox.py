@@ -1,0 +1,81 @@
+"""How soon the inbox shows its cards with 1,000 of them stored: in a fresh window of Chromium, over loopback.
+
+Counted from the moment that the address is opened: the page's first paint, its first card with its name and what
+became of it, and that card as its channel draws it.
+"""
+
+import json
+import sys
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from bot.cli.inbox.shelf import Shelf, Shelved
+from tests.support.browser import NoBrowserError, chromium
+from tests.support.inbox import RunningInbox, inbox
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
+CARDS = 1_000
+ROUNDS = 9
+KINDS = {"eng-slack": ("slack", "slack"), "it-teams": ("teams", "teams"), "audit-mail": ("mail", "email")}
+
+NOTICE = """new MutationObserver(() => {
+    if (document.querySelector(".card h3")) window.listed ??= performance.now();
+    if (document.querySelector(".cards [data-kind]")) window.drawn ??= performance.now();
+}).observe(document, { subtree: true, childList: true })"""
+
+
+def main() -> int:
+    try:
+        with TemporaryDirectory() as folder, inbox(Path(folder)) as running, chromium() as browser:
+            _fill(running.bot.shelf)
+            painted, listed, drawn = zip(*(_open(browser, running) for _ in range(ROUNDS)), strict=True)
+    except NoBrowserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"the inbox with {CARDS:,} stored cards, {ROUNDS} fresh windows{'ms: min  median     max':>27}")
+    for name, figures in (("first paint", painted), ("first card listed", listed), ("first card drawn", drawn)):
+        print(f"{name:<50}{min(figures):8.0f} {median(figures):7.0f} {max(figures):7.0f}")
+    return 0
+
+
+def _fill(shelf: Shelf) -> None:
+    payloads = {
+        name: (kind, json.loads((GOLDEN / formatter / "seed.en.json").read_text(encoding="utf-8")))
+        for name, (kind, formatter) in KINDS.items()
+    }
+    for number in range(CARDS):
+        name = list(KINDS)[number % len(KINDS)]
+        kind, payload = payloads[name]
+        shelf.add(
+            Shelved(
+                destination=name,
+                kind=kind,
+                told_at=1_795_410_000.0 + number,
+                outcome="sent",
+                reason="",
+                until=None,
+                event_ids=(f"event-{number}",),
+                payload=payload,
+            )
+        )
+
+
+def _open(browser: "Browser", running: RunningInbox) -> tuple[float, float, float]:
+    """Milliseconds until the first paint, and until the first card is listed and drawn."""
+    window = browser.new_page(viewport={"width": 1440, "height": 900})
+    window.add_init_script(NOTICE)
+    window.goto(running.url, wait_until="commit")
+    window.wait_for_selector(".cards [data-kind]", state="attached")
+    listed, drawn = window.evaluate("[listed, drawn]")
+    painted: float = window.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    window.close()
+    return painted, listed, drawn
+
+
+if __name__ == "__main__":
+    sys.exit(main())
