@@ -6,7 +6,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 from bot.cli.inbox.bell import Bell
-from bot.cli.inbox.channel import ANSWERS, TYPE, InboxSender
+from bot.cli.inbox.channel import ANSWERS, TYPE
 from bot.cli.inbox.compose import Acquaintances, Composed
 from bot.cli.inbox.record import Record
 from bot.cli.inbox.shelf import Shelf
