@@ -1,0 +1,1 @@
+"""What the bot is measured against: each as good as its library allows, written from its public interface."""
