@@ -5,10 +5,14 @@ BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 READY := $(VENV)/.ready
 DEMO :=
+ARCH ?= arm64
+ZIP ?= dist/login-bot$(if $(filter-out arm64,$(ARCH)),-$(ARCH)).zip
+ROUTES_FILE ?=
+INCLUDE ?=
 PAGES := web/built/preview.js
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test storms browser pictures web check lint bench clean
+.PHONY: help run test storms browser pictures web check lint bench package clean
 help:  ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
 
@@ -57,6 +61,9 @@ lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+package: $(RUNS)  ## the zip that Lambda gets: ROUTES_FILE=routes.yml INCLUDE= ARCH=arm64
+	@$(BIN)/python -m deploy.package --arch $(ARCH) --out $(ZIP) $(if $(ROUTES_FILE),--routes $(ROUTES_FILE)) --include $(INCLUDE)
 
 bench: $(READY) $(PAGES)  ## the measurements
 	@$(BIN)/python -m bench
