@@ -10,11 +10,13 @@ ZIP ?= dist/login-bot$(if $(filter-out arm64,$(ARCH)),-$(ARCH)).zip
 ROUTES_FILE ?=
 INCLUDE ?=
 PAGES := web/built/preview.js
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+QUIETLY := --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install $(QUIETLY)
+BENCH := .venv-bench
 
-.PHONY: help run test storms browser pictures web check lint bench package clean
+.PHONY: help run test storms browser pictures web check lint bench bench-inbox package clean
 help:  ## what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
 
 $(RUNS): requirements.txt requirements-cli.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name one with make PYTHON=…")'
@@ -65,10 +67,21 @@ lint: $(READY)
 package: $(RUNS)  ## the zip that Lambda gets: ROUTES_FILE=routes.yml INCLUDE= ARCH=arm64
 	@$(BIN)/python -m deploy.package --arch $(ARCH) --out $(ZIP) $(if $(ROUTES_FILE),--routes $(ROUTES_FILE)) --include $(INCLUDE)
 
-bench: $(READY) $(PAGES)  ## the measurements
+# Lambda's Python and what it brings, and what the peers bring: apart from what they are measured with.
+$(BENCH)/.ready: $(READY) requirements-bench.txt deploy/target.py
+	@echo "setting up $(BENCH) (once, a minute)"
+	@rm -rf $(BENCH)
+	@$$($(BIN)/python -c 'from deploy.target import Target; print(Target().interpreter() or "$(PYTHON)")') -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install $(QUIETLY) -c requirements-bench.txt awslambdaric boto3
+	@for each in apprise requests; do \
+	$(BENCH)/bin/python -m pip install $(QUIETLY) -c requirements-bench.txt --target $(BENCH)/libraries/$$each $$each; done
+	@touch $@
+
+bench: $(BENCH)/.ready  ## the measurements, and docs/benchmarks.md from them
 	@$(BIN)/python -m bench
-	@$(BIN)/python -m bench.storm
+
+bench-inbox: $(READY) $(PAGES)  ## how soon the inbox shows its cards, in a real browser
 	@$(BIN)/python -m bench.inbox
 
 clean:  ## forget the set-up and what was said
-	@rm -rf $(VENV) node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(BENCH) node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,100 +1,78 @@
-"""One login through the function, warm, on loopback: the wall clock and the processor's time, beside a bare post.
+"""Every figure of docs/benchmarks.md, measured here and now: `make bench`.
 
-The bare post is the least that any bot must do: the raw event, as JSON, to the same server with the standard
-library. The two take turns in one run, so the ratio holds on a machine whose speed drifts.
+    python -m bench             # ten minutes; writes docs/benchmarks.md and docs/profile/
+    python -m bench --quick     # a minute: a few rounds, printed and not kept
 """
 
-import json
-import os
-import platform
+import argparse
 import sys
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
-from tempfile import TemporaryDirectory
-from typing import Any
-from urllib.request import Request, urlopen
 
-from bot.handler import handle
-from tests.support.logins import event
-from tests.support.providers import Provider
-
-ROUNDS = 200
-WARM_UP = 10
-
-ROUTES = """
-trusted_hosts: ["{host}"]
-destinations:
-  one: {{type: slack, webhook_url: "env:BENCH_WEBHOOK"}}
-directories:
-  d-9067000001: {{name: Engineering, notify: [one]}}
-default: [one]
-"""
+from bench import cold, page, size, storm, tasks, warm
+from bench.loopback import loopback
+from bench.page import Run
+from bench.tasks import HOME, ROOT
 
 
-@dataclass
-class Figures:
-    """Milliseconds of each round."""
+@dataclass(frozen=True, slots=True)
+class Effort:
+    cold: int
+    """Cold starts of each candidate."""
+    warm: int
+    """Single logins of each candidate."""
+    storms: tuple[int, ...]
+    """Logins of each storm of ours."""
+    peers: int
+    """Logins of the storm that peers meet, too."""
 
-    name: str
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
 
-    def time(self, work: Callable[[], Any]) -> None:
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        self.wall.append((time.perf_counter() - wall) * 1000)
-        self.cpu.append((time.process_time() - cpu) * 1000)
-
-    def row(self) -> str:
-        spread = f"{min(self.wall):7.2f} {median(self.wall):7.2f} {max(self.wall):7.2f}"
-        return f"{self.name:<44}{spread}   {median(self.cpu):7.2f}"
+WHOLE = Effort(cold=21, warm=100, storms=(100, 1_000, 10_000), peers=1_000)
+QUICK = Effort(cold=3, warm=10, storms=(100,), peers=100)
 
 
 def main() -> int:
-    with TemporaryDirectory() as folder, Provider.slack() as slack:
-        _set_up(Path(folder), slack)
-        ours = Figures("one login, one Slack card (handle, SQLite)")
-        bare = Figures("the raw event, posted and no more")
-        for number in range(WARM_UP + ROUNDS):
-            raw = event("seed") | {"id": f"bench-{number}"}
-            rounds = (Figures("warm-up"), Figures("warm-up")) if number < WARM_UP else (ours, bare)
-            rounds[0].time(lambda raw=raw: handle(raw, None))  # type: ignore[misc]
-            rounds[1].time(lambda raw=raw: _post(slack.url, raw))  # type: ignore[misc]
-        _report(ours, bare, cards=len(slack.posts) - WARM_UP - ROUNDS)
+    asked = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    asked.add_argument("--quick", action="store_true", help="a few rounds; nothing is written")
+    quick = asked.parse_args().quick
+    run = measure(QUICK if quick else WHOLE)
+    print(page.summary(run))
+    if not quick:
+        page.write(run, ROOT / "docs")
     return 0
 
 
-def _set_up(folder: Path, slack: Provider) -> None:
-    (folder / "routes.yml").write_text(ROUTES.format(host=slack.host))
-    (folder / "users.csv").write_text("workspace_id,user_name\nws-8n1k2m3p4,alice\n")
-    os.environ |= {
-        "ROUTES": str(folder / "routes.yml"),
-        "USERS_FILE": str(folder / "users.csv"),
-        "STATE_FILE": str(folder / "state.sqlite"),
-        "BENCH_WEBHOOK": slack.url,
-        "LOG_LEVEL": "ERROR",
-    }
-
-
-def _post(url: str, raw: dict[str, Any]) -> None:
-    request = Request(url, data=json.dumps(raw).encode(), headers={"Content-Type": "application/json"})
-    with urlopen(request, timeout=5) as answer:
-        answer.read()
-
-
-def _report(ours: Figures, bare: Figures, *, cards: int) -> None:
-    print(
-        f"warm, {ROUNDS} rounds after {WARM_UP}, Python {platform.python_version()}, {os.cpu_count()} cores, loopback\n"
+def measure(effort: Effort) -> Run:
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=HOME) as name, loopback(Path(name)) as cloud:
+        folder = Path(name)
+        _say("cold starts")
+        starts = cold.measure(folder, cloud, rounds=effort.cold)
+        _say("warm logins")
+        costs = warm.measure(folder, cloud, rounds=effort.warm)
+        _say("imports, a profile, the zip")
+        imported = size.imports(tasks.ours(folder, cloud), cloud)
+        profile = warm.profile(folder, cloud, calls=effort.warm)
+        megabytes = size.megabytes(folder)
+    _say("storms")
+    return Run(
+        rounds=(effort.cold, effort.warm),
+        starts=starts,
+        costs=costs,
+        imported=imported,
+        profile=profile,
+        megabytes=megabytes,
+        storms=storm.measure(effort.storms),
+        peers=storm.of_peers(effort.peers),
+        peers_logins=effort.peers,
+        seconds=time.monotonic() - began,
     )
-    print(f"{'':<44}{'wall ms: min  median     max':>23}   {'cpu ms':>7}")
-    print(ours.row())
-    print(bare.row())
-    print(f"\nratio of the medians: wall {median(ours.wall) / median(bare.wall):.2f}, ", end="")
-    print(f"cpu {median(ours.cpu) / median(bare.cpu):.2f}   (the server's own time is in both)")
-    print(f"cards at the server: {cards} of {ROUNDS + WARM_UP}")
+
+
+def _say(what: str) -> None:
+    print(f"… {what}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

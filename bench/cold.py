@@ -8,13 +8,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from bench import tasks
+from bench.figures import Series
 from bench.loopback import Loopback
 from bench.tasks import PYTHON, Candidate
 from tests.support.logins import event
 
 DESK = event("seed")["detail"]["workspaceId"]
+
+
+KNOWN, UNKNOWN, WITHOUT_PYC, IN_SSM = "ours", "ours, a person to look up", "(d) ours without .pyc", "ours, secret in SSM"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +44,7 @@ def start(candidate: Candidate, cloud: Loopback, *, known: bool) -> Start:
         cwd=candidate.folder,
         env=candidate.surroundings(cloud),
         stdout=subprocess.DEVNULL,
-        stderr=__import__("os").environ.get("DBG") and None or subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         cloud.steer("watch", pid=process.pid)
         notes = cloud.steer("over")
@@ -56,3 +60,28 @@ def start(candidate: Candidate, cloud: Loopback, *, known: bool) -> Start:
         peak_mb=notes["peak_mb"],
         calls=notes["calls"],
     )
+
+
+def measure(folder: Path, cloud: Loopback, *, rounds: int) -> dict[str, list[Start]]:
+    """By candidate, its starts; one of each in every round."""
+    ours = tasks.ours(folder, cloud)
+    candidates = {
+        tasks.SIMPLEST: (tasks.simplest(folder), True),
+        tasks.APPRISE: (tasks.on_apprise(folder, cloud), True),
+        tasks.NAIVE: (tasks.naive(folder, cloud), True),
+        KNOWN: (ours, True),
+        UNKNOWN: (ours, False),
+        IN_SSM: (tasks.ours(folder, cloud, secret="ssm:/login-bot/slack/eng"), True),
+        WITHOUT_PYC: (tasks.without_pyc(ours), True),
+    }
+    told: dict[str, list[Start]] = {name: [] for name in candidates}
+    for number in range(1 + rounds):  # the first one reads the files from the disk
+        for name, (candidate, known) in candidates.items():
+            began = start(candidate, cloud, known=known)
+            if number:
+                told[name].append(began)
+    return told
+
+
+def series(starts: Sequence[Start], what: str) -> Series:
+    return Series(tuple(getattr(start, what) for start in starts))

@@ -14,14 +14,17 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from bench.tasks import APPRISE, NAIVE
 from tests.support.storm.queue import BATCH
 from tests.support.storm.world import Storm, World
 
 SIZES = (100, 1_000, 10_000, 100_000)
+PEERS = {APPRISE: "on_apprise", NAIVE: "naive"}
 KNOWN, UNKNOWN, BATCH_OF = "known", "unknown", "batch"
 
 CHANNELS = ("slack", "teams", "mail")
@@ -42,6 +45,21 @@ def main(arguments: list[str]) -> int:
     _print_costs(told)
     _print_memory(sizes)
     return 0
+
+
+def measure(sizes: Sequence[int]) -> list[dict[str, Any]]:
+    """Storms of known and of unknown people, of each size."""
+    return [_apart(people, size) for size in sizes for people in (KNOWN, UNKNOWN)]
+
+
+def of_peers(logins: int) -> dict[str, dict[str, list[float]]]:
+    """By peer and channel: cards, never told, told twice, posts over the limit, seconds until the last."""
+    told = {}
+    for name, module in PEERS.items():
+        command = [sys.executable, "-m", "bench.storm_peers", module, str(logins)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        told[name] = json.loads(done.stdout)["channels"]
+    return told
 
 
 def _apart(kind: str, size: int) -> dict[str, Any]:

@@ -5,19 +5,28 @@ holds what each task brings itself.
 """
 
 import os
+import platform
 import shutil
 import subprocess
-import sys
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from bench.loopback import Loopback
+from bot.config import compiled_beside, load
+from bot.config.compiled import dump
+from deploy.package import Package, package
+from deploy.target import Target
 
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".venv-bench"
 PYTHON = HOME / "bin" / "python"
+PYTHON_VERSION = "3.13"
 LIBRARIES = HOME / "libraries"
+
+SIMPLEST, APPRISE, NAIVE = "(a) raw event to SNS, boto3", "(b) on Apprise", "(c) requests + boto3"
 
 EVERYBODY = ("eng-slack", "ops-slack", "it-teams")
 ROUTES = """
@@ -50,31 +59,48 @@ class Candidate:
 
 
 def simplest(folder: Path) -> Candidate:
-    task = _task(folder / "sns", None, peers=("sns",))
-    return Candidate("(a) raw event to SNS, boto3", task, "peers.sns.handle")
+    task = _peer(folder / "sns", None, "sns")
+    return Candidate(SIMPLEST, task, "peers.sns.handle")
 
 
 def on_apprise(folder: Path, cloud: Loopback, *, everybody: bool = False) -> Candidate:
-    task = _task(folder / "apprise", "apprise", peers=("people", "on_apprise"))
-    return Candidate("(b) on Apprise", task, "peers.on_apprise.handle", _channels(cloud, everybody=everybody))
+    task = _peer(folder / "apprise", "apprise", "people", "on_apprise")
+    return Candidate(APPRISE, task, "peers.on_apprise.handle", _channels(cloud, everybody=everybody))
 
 
 def naive(folder: Path, cloud: Loopback, *, everybody: bool = False) -> Candidate:
-    task = _task(folder / "naive", "requests", peers=("people", "naive"))
-    return Candidate("(c) requests + boto3", task, "peers.naive.handle", _channels(cloud, everybody=everybody))
+    task = _peer(folder / "naive", "requests", "people", "naive")
+    return Candidate(NAIVE, task, "peers.naive.handle", _channels(cloud, everybody=everybody))
 
 
-def ours(folder: Path, cloud: Loopback, *, notify: tuple[str, ...] = EVERYBODY[:1], secret: str = "env:HOOK") -> Candidate:
-    """The bot on a routing file of its own, compiled, that names no more destinations than are in use."""
+def ours(
+    folder: Path, cloud: Loopback, *, notify: tuple[str, ...] = EVERYBODY[:1], secret: str = "env:HOOK"
+) -> Candidate:
+    """The packaged zip, on a routing file that names no more destinations than are in use."""
     routes = folder / f"routes-{len(notify)}-{secret.partition(':')[0]}" / "routes.yml"
     routes.parent.mkdir(exist_ok=True)
     more = MORE if len(notify) > 1 else ""
     routes.write_text(ROUTES.format(host=cloud.host, secret=secret, more=more, notify=", ".join(notify)))
-    subprocess.run([sys.executable, "-m", "bot", "compile", routes], cwd=ROOT, check=True, capture_output=True)
-    task = folder / "ours"
+    Path(compiled_beside(str(routes))).write_text(dump(load(str(routes)), routes.read_bytes()))
+    environment = {"ROUTES": str(routes), "OPS_HOOK": f"{cloud.slack}2"}
+    return Candidate("ours", unzipped(zipped(folder, routes)), "bot.handler.handle", environment)
+
+
+def zipped(folder: Path, routes: Path | None = None) -> Package:
+    """What `make package` makes, for this machine's processor: once in a run."""
+    arch = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
+    return _packaged(Target(arch, PYTHON_VERSION), routes or ROOT / "routes.example.yml", folder / "ours.zip")
+
+
+_packaged = cache(package)
+
+
+def unzipped(package: Package) -> Path:
+    task = package.path.with_suffix("")
     if not task.exists():
-        _task(task, "ours", sources=("bot", "formatters"))
-    return Candidate("ours", task, "bot.handler.handle", {"ROUTES": str(routes), "OPS_HOOK": f"{cloud.slack}2"})
+        with zipfile.ZipFile(package.path) as made:
+            made.extractall(task)
+    return task
 
 
 def without_pyc(candidate: Candidate) -> Candidate:
@@ -82,7 +108,7 @@ def without_pyc(candidate: Candidate) -> Candidate:
     task = candidate.folder.with_name(f"{candidate.folder.name}-without-pyc")
     if not task.exists():
         shutil.copytree(candidate.folder, task, copy_function=os.link, ignore=shutil.ignore_patterns("*.pyc"))
-    return Candidate(f"{candidate.name}, without .pyc", task, candidate.handler, candidate.environment)
+    return Candidate(f"(d) {candidate.name}, without .pyc", task, candidate.handler, candidate.environment)
 
 
 def _channels(cloud: Loopback, *, everybody: bool) -> dict[str, str]:
@@ -91,16 +117,15 @@ def _channels(cloud: Loopback, *, everybody: bool) -> dict[str, str]:
     return {"SLACK_URL": cloud.slack}
 
 
-def _task(task: Path, libraries: str | None, *, peers: tuple[str, ...] = (), sources: tuple[str, ...] = ()) -> Path:
+def _peer(task: Path, library: str | None, *modules: str) -> Path:
+    """A peer as it would be unzipped: its library, its own few modules, and their .pyc, as ours."""
     if task.exists():
         return task
-    if libraries:
-        shutil.copytree(LIBRARIES / libraries, task, copy_function=os.link, ignore=shutil.ignore_patterns("bin"))
-    for name in sources:
-        shutil.copytree(ROOT / name, task / name, ignore=shutil.ignore_patterns("__pycache__", "cli", "__main__.py"))
-    for name in ("__init__", *peers):
-        if peers:
-            (task / "peers").mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / "bench" / "peers" / f"{name}.py", task / "peers")
-    subprocess.run([PYTHON, "-m", "compileall", "-q", task], check=True)
+    if library:
+        shutil.copytree(LIBRARIES / library, task, ignore=shutil.ignore_patterns("bin", "__pycache__"))
+    (task / "peers").mkdir(parents=True)
+    for name in ("__init__", *modules):
+        shutil.copy(ROOT / "bench" / "peers" / f"{name}.py", task / "peers")
+    compiled = [PYTHON, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", task]
+    subprocess.run(compiled, check=True)
     return task

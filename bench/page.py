@@ -1,0 +1,307 @@
+"""docs/benchmarks.md and docs/profile/, made whole from one run: nothing in them is written by hand."""
+
+import os
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import warm
+from bench.cold import KNOWN, UNKNOWN, Start, series
+from bench.figures import Series, table
+from bench.size import Imported
+from bench.tasks import APPRISE, NAIVE, PYTHON, SIMPLEST
+
+DEEP, SLOW = 12, 2_000
+"""How deep the import tree is shown, and from how many microseconds on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Everything that one run measured."""
+
+    rounds: tuple[int, int]
+    starts: dict[str, list[Start]]
+    costs: dict[str, dict[str, Series]]
+    imported: list[Imported]
+    profile: str
+    megabytes: tuple[float, float]
+    storms: list[dict[str, Any]]
+    peers: dict[str, dict[str, list[float]]]
+    peers_logins: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    what: str
+    measured: float
+    most: float
+    unit: str
+
+    @property
+    def missed(self) -> bool:
+        return self.measured > self.most
+
+    @property
+    def row(self) -> tuple[str, str, str, str]:
+        said = "**missed**" if self.missed else "met"
+        return self.what, f"{self.measured:.2f} {self.unit}", f"{self.most:g} {self.unit}", said
+
+
+def targets(run: Run) -> list[Target]:
+    def against(one: str, other: str) -> float:
+        return series(run.starts[one], "card").ratio(series(run.starts[other], "card")).median
+
+    def cost(figure: str, candidate: str) -> float:
+        return run.costs[figure][candidate].median
+
+    peak = max(start.peak_mb for start in run.starts[KNOWN])
+    return [
+        Target("cold, a person already known, against (a)", against(KNOWN, SIMPLEST), 1.25, "×"),
+        Target("cold, a person to be looked up, against (a)", against(UNKNOWN, SIMPLEST), 1.5, "×"),
+        Target("cold, a person already known, against (b)", against(KNOWN, APPRISE), 0.75, "×"),
+        Target("warm, one card, DynamoDB, processor", cost(warm.SINGLE, warm.DYNAMODB), 8, "ms"),
+        Target("warm, one card, SQLite, processor", cost(warm.SINGLE, warm.SQLITE), 3, "ms"),
+        Target("warm, a login in a digest of 150, DynamoDB, processor", cost(warm.DIGEST, warm.DYNAMODB), 0.5, "ms"),
+        Target("peak memory of a first event", peak, 90, "MB"),
+        Target("zip without .pyc", run.megabytes[0], 4, "MB"),
+        Target("zip with .pyc", run.megabytes[1], 6, "MB"),
+    ]
+
+
+def summary(run: Run) -> str:
+    """Every figure as a table: what `make bench` prints."""
+    parts = [_targets(run), _cold(run), _warm(run), _calls(run), _storm(run)]
+    return "\n\n".join(parts) + f"\n\nmeasured in {run.seconds / 60:.1f} minutes"
+
+
+def write(run: Run, docs: Path) -> None:
+    (docs / "profile").mkdir(exist_ok=True)
+    (docs / "profile" / "imports.txt").write_text(_tree(run.imported))
+    (docs / "profile" / "warm.txt").write_text(run.profile)
+    (docs / "benchmarks.md").write_text(_page(run))
+
+
+def _targets(run: Run) -> str:
+    return table(("figure", "measured", "at most", ""), [target.row for target in targets(run)])
+
+
+def _cold(run: Run) -> str:
+    def row(name: str, starts: Sequence[Start]) -> list[object]:
+        wall, cpu = (series(starts, what) for what in ("card", "cpu_card"))
+        walls, cpus = (series(run.starts[SIMPLEST], what) for what in ("card", "cpu_card"))
+        peak = series(starts, "peak_mb").median
+        return [
+            name,
+            series(starts, "init"),
+            wall,
+            f"{wall.ratio(walls).median:.2f}",
+            cpu,
+            f"{cpu.ratio(cpus).median:.2f}",
+            f"{peak:.0f}",
+        ]
+
+    head = ("cold start", "until init ms", "until the card ms", "× (a)", "processor ms", "× (a)", "peak MB")
+    return table(head, [row(name, starts) for name, starts in run.starts.items()])
+
+
+def _warm(run: Run) -> str:
+    names = list(next(iter(run.costs.values())))
+    rows = [[figure, *(costs[name] for name in names)] for figure, costs in run.costs.items()]
+    return table(("processor ms a login", *names), rows)
+
+
+def _calls(run: Run) -> str:
+    rows = []
+    for name, starts in run.starts.items():
+        calls = {what: times for what, times in starts[0].calls.items() if not what.startswith("card.")}
+        listed = ", ".join(f"{times} {what}" for what, times in sorted(calls.items()))
+        rows.append((name, sum(calls.values()), listed))
+    return table(("a first event's AWS calls", "calls", "which"), rows)
+
+
+def _storm(run: Run) -> str:
+    head = ("storm within a minute", "logins", "channel", "cards", "never told", "told twice", "over limit", "last after s")
+    ours = [
+        (f"ours, {storm['people']} people", storm["logins"], storm["channels"])
+        for storm in run.storms
+    ]
+    peers = [(name, run.peers_logins, channels) for name, channels in run.peers.items()]
+    rows = [
+        (name, f"{logins:,}", channel, *_counts(figures))
+        for name, logins, channels in ours + peers
+        for channel, figures in channels.items()
+    ]
+    return table(head, rows)
+
+
+def _counts(figures: Sequence[float]) -> list[str]:
+    *counts, last = figures
+    return [*(f"{count:,.0f}" for count in counts), f"{last:,.1f}"]
+
+
+def _page(run: Run) -> str:
+    return TEMPLATE.format(
+        machine=_machine(),
+        python=_of_the_bench("platform.python_version()"),
+        boto3=_of_the_bench("__import__('boto3').__version__"),
+        ric=_of_the_bench("__import__('awslambdaric').__version__"),
+        when=f"{datetime.now(UTC):%Y-%m-%d}",
+        minutes=f"{run.seconds / 60:.0f}",
+        targets=_targets(run),
+        misses=_misses(run),
+        cold=_cold(run),
+        cold_rounds=run.rounds[0],
+        warm=_warm(run),
+        warm_rounds=run.rounds[1],
+        calls=_calls(run),
+        storm=_storm(run),
+        imports=_imports(run),
+        modules=len(run.imported),
+        losses="\n".join(_losses(run)) or "Nowhere, in this run.",
+    )
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{platform.system()} {platform.release().partition('-')[0]}, {platform.machine()}, {cores} cores"
+
+
+def _of_the_bench(expression: str) -> str:
+    code = f"import platform; print({expression})"
+    return subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _misses(run: Run) -> str:
+    missed = [f"- {target.what}: {target.measured:.2f} {target.unit}, meant to be at most {target.most:g}."
+              for target in targets(run) if target.missed]
+    if not missed:
+        return "Every target is met in this run."
+    return "\n".join(["Missed in this run; where the time goes is below and in [profile/](profile/):", "", *missed])
+
+
+def _losses(run: Run) -> Iterator[str]:
+    """Every figure in which a peer does better."""
+    for figure, costs in run.costs.items():
+        for peer in (APPRISE, NAIVE):
+            if (ratio := costs[warm.DYNAMODB].median / costs[peer].median) > 1:
+                yield f"- Warm, {figure}: {ratio:.1f} × the processor's time of {peer}."
+    for peer in (SIMPLEST, APPRISE, NAIVE):
+        ratio = series(run.starts[KNOWN], "card").ratio(series(run.starts[peer], "card")).median
+        if ratio > 1:
+            yield f"- Cold, until the card: {ratio:.2f} × the time of {peer}."
+    calls, least = (sum(run.starts[name][0].calls.values()) for name in (KNOWN, NAIVE))
+    yield f"- A login makes {calls} calls, cards counted, where {NAIVE} makes {least}: that is what an outbox costs."
+
+
+def _imports(run: Run) -> str:
+    """Whose modules a cold start imports, by the time that each takes alone."""
+    own: Counter[str] = Counter()
+    modules: Counter[str] = Counter()
+    for each in run.imported:
+        top = each.name.partition(".")[0]
+        whose = top if top in ("bot", "formatters", "slack_sdk", "boto3", "botocore", "urllib3", "awslambdaric") else REST
+        own[whose] += each.own
+        modules[whose] += 1
+    rows = [(name, modules[name], f"{micro / 1000:.0f}") for name, micro in own.most_common()]
+    return table(("imported by a cold start", "modules", "ms"), [*rows, ("in all", modules.total(), f"{own.total() / 1000:.0f}")])
+
+
+REST = "Python's own, and all others"
+
+
+def _tree(imported: Sequence[Imported]) -> str:
+    """What a cold start imports, outermost first, as far as it takes long."""
+    lines = ["   own ms   whole ms  module"]
+    for each in imported:
+        if each.depth <= DEEP and each.whole >= SLOW:
+            lines.append(f"{each.own / 1000:9.1f}{each.whole / 1000:11.1f}  {'  ' * each.depth}{each.name}")
+    return "\n".join(lines) + "\n"
+
+
+TEMPLATE = """\
+<!-- Made by `make bench`, from one run. Do not edit: change bench/page.py, and run it again. -->
+# Benchmarks
+
+What the bot costs, beside what others cost that do less. One command measures it again and writes this page anew:
+`make bench` (some {minutes} minutes; `python -m bench --quick` tries it in one).
+
+Measured on {when}: {machine}; CPython {python}, boto3 {boto3}, awslambdaric {ric}.
+
+## The targets
+
+{targets}
+
+{misses}
+
+Figures are medians, with the middle half of all rounds in brackets. Ratios are medians of ratios: in each round every
+candidate took its turn, so what slowed one slowed the others.
+
+## Cold
+
+{cold}
+
+A fresh process under AWS's own runtime client, from its start until its first card (for (a) its message) is at the
+server; {cold_rounds} rounds, after one that nobody counts. `processor` is what the process itself had of the processor until
+then: the servers' share is not in it. The routing file names one Slack destination, the outbox is DynamoDB. Ours is
+the zip of `make package`, unzipped.
+
+| candidate | what it does |
+|---|---|
+| (a) | publishes the raw event to SNS with boto3. No name, no card, no memory |
+| (b) | looks the person up with boto3 and posts with Apprise's Slack plugin, imported by its class: by URL, Apprise would import all of its plugins. No outbox |
+| (c) | looks the person up with boto3 and posts a card with requests. No outbox |
+| ours | names, routes, keeps the login in the outbox, draws, posts, writes the verdict |
+| (d) | ours without .pyc, in a folder that can't be written to, as Lambda's |
+
+{imports}
+
+(In this table with `-X importtime`, which itself takes time. The tree is in [profile/imports.txt](profile/imports.txt).)
+
+## Warm
+
+{warm}
+
+Milliseconds of the process's own processor for a login, in a container that has seen many: {warm_rounds} rounds of single cards,
+fewer of batches. (b) and (c) have no digest: every login of a batch is a card to them. `three destinations` are two
+Slack channels and a Teams flow. Apprise's pauses between posts are turned off: it is the processor's time that is
+compared. Every post of ours opens a connection of its own: one that died while the function was frozen would be
+found out only after the card went out, and then nobody knows. Where the time goes:
+[profile/warm.txt](profile/warm.txt).
+
+## AWS calls
+
+{calls}
+
+On loopback a call is over in a fraction of a millisecond; on AWS each takes some milliseconds more, so a cold start
+there waits longer than here for its calls, and more of them.
+
+## Storms
+
+{storm}
+
+On simulated time, against channels that enforce their published limits: Slack takes a message a second, and answers
+429 above that; a Teams flow takes 25 in 300 s and silently drops what comes above. `never told` counts whom no channel
+heard of: with (b) and (c) such a login is in the queue's dead letters after three tries, or nowhere, where Teams
+dropped it. They are deployed as such functions are: a queue, batches of ten, two pollers, and boto3's own retries.
+Slack is easier on them than on ours: what they post while it says 429 does not prolong it.
+
+## Where we lose
+
+{losses}
+
+## What this is not
+
+- No live AWS, Slack or Teams: everything is on loopback, with TLS and with everybody's list of certificates. Networks
+  are as fast as nothing else, and no share of a processor is throttled as a small Lambda's is.
+- DynamoDB, SSM, WorkSpaces, SNS, Slack and Teams are played by a small server in a process of its own
+  (`bench/cloud.py`) that answers out of memory.
+- The peers are ours (`bench/peers/`), each written from its library's public interface as well as that allows. Who
+  does it better is welcome.
+- Storms are simulated (`tests/support/storm/`): their clock is not a measurement, their code is the real one.
+"""
