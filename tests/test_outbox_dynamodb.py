@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
@@ -66,7 +67,7 @@ def cloud() -> Iterator[FaultyAws]:
 
 
 def test_the_table_is_on_demand_and_forgets_by_itself(cloud: FaultyAws) -> None:
-    client = cloud.client("dynamodb")
+    client = boto3.client("dynamodb")
     create_table(client, "logins")
     made = client.describe_table(TableName="logins")["Table"]
     assert [key["AttributeName"] for key in made["KeySchema"]] == ["PK", "SK"]
