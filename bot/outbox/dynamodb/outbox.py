@@ -46,8 +46,10 @@ class DynamoOutbox:
         self._sweeping = Sweeping(table, self._groups, self._looking)
         self._replaying = Replaying(table, self._groups, self._keeping, self._looking, clock)
         self._looks: dict[str, Look] = {}  # by group: spares begin and settle a second listing
+        self._just_seen: dict[str, Group] = {}  # by name, spent by the next `waiting`: spares it a second reading
 
     def keep(self, rows: Sequence[Row]) -> int:
+        self._just_seen.clear()
         return self._keeping.keep(rows)
 
     def waiting(self, group: str, limit: int) -> Turn:
@@ -61,8 +63,10 @@ class DynamoOutbox:
         return replace(turn, rows=rows, not_before=max(turn.not_before, ready_at), posted=found.posted)
 
     def _swept(self, name: str) -> Group:
-        while (group := self._groups.read(name)).unswept:
+        group = self._just_seen.pop(name, None) or self._groups.read(name)
+        while group.unswept:
             self._sweeping.sweep(group, self._looks.pop(name, None))
+            group = self._groups.read(name)
         return group
 
     def _ready(self, group: Group, limit: int) -> tuple[tuple[Row, ...], float]:
@@ -202,11 +206,14 @@ class DynamoOutbox:
                 return False
         if group.unswept:
             with suppress(OutboxError):  # the verdict is written; whoever asks next what waits finishes the sweep
-                self._sweeping.sweep(group, self._looks.pop(group.name, None), card.rows)
+                swept = self._sweeping.sweep(group, self._looks.pop(group.name, None), card.rows)
+                if swept is not None:
+                    self._just_seen[group.name] = swept
         return True
 
     def due(self, now: float) -> list[str]:
         due = [group for group in self._groups.all() if group.next_at <= now]
+        self._just_seen = {group.name: group for group in due}
         return [group.name for group in sorted(due, key=lambda group: (group.oldest, group.name))]
 
     def next_due(self) -> float | None:
@@ -229,10 +236,12 @@ class DynamoOutbox:
 
     def _turn(self, destination: str, group: str, *, held: bool) -> None:
         """In every group that the destination was ever paced in: what was kept there still waits there."""
+        self._just_seen.clear()
         for name in sorted({group, *(each.name for each in self._groups.all() if destination in each.places)}):
             self._groups.change(name, Change().set(attribute("held", destination), held))
 
     def replay(self, letters: Sequence[DeadLetter], *, to: str | None, group: str) -> int:
+        self._just_seen.clear()
         return self._replaying.replay(letters, to=to, group=group)
 
 
