@@ -98,9 +98,12 @@ class Drawing:
         logins = [Login.from_json(row.login) for row in rows]
         audience = self._config.audience(destination.name, {login.directory_id for login in logins})
         payload = formatter.draw(logins, audience)
+        received = tuple(login.received_at.timestamp() for login in logins)
+        if len(rows) == 1:
+            return payload, 1, True, received  # it can't be smaller, so nobody needs its weight
         weight = formatter.weigh(payload)
         room = max(1, int(len(rows) * weight.limit / max(weight.used, 1) * ALMOST_FULL))
-        return payload, room, weight.fits, tuple(login.received_at.timestamp() for login in logins)
+        return payload, room, weight.fits, received
 
     def _formatter(self, destination: Destination) -> Formatter:
         if (formatter := self._formatters.get(destination.formatter)) is None:

@@ -5,7 +5,6 @@ Taking in: parse, name, route, keep. Then telling, side by side: take, draw, beg
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -42,6 +41,8 @@ SideBySide = Callable[[Callable[[str], list[Told]], Sequence[str]], Iterable[lis
 def in_threads(tell: Callable[[str], list[Told]], groups: Sequence[str]) -> list[list[Told]]:
     if len(groups) < 2:  # a thread costs more than it gives
         return [tell(group) for group in groups]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - as above
+
     try:
         with ThreadPoolExecutor(max_workers=min(len(groups), SIDE_BY_SIDE)) as pool:
             return list(pool.map(tell, groups))

@@ -1,7 +1,6 @@
 """Names and dotted paths → classes. A built-in and somebody's own class come through the same door."""
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -15,6 +14,8 @@ def load(name: str, registry: Mapping[str, str], *, kind: str, needs: Sequence[s
     path = registry.get(name, name)
     module_name, colon, class_name = path.partition(":")
     if not colon:
+        from difflib import get_close_matches  # noqa: PLC0415 - for mistakes alone
+
         close = get_close_matches(name, registry, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(registry)}"
         raise PluginError(f"no {kind} {name!r}{hint} (your own class is named 'package.module:Class')")
