@@ -9,6 +9,8 @@ ARCH ?= arm64
 ZIP ?= dist/login-bot$(if $(filter-out arm64,$(ARCH)),-$(ARCH)).zip
 ROUTES_FILE ?=
 INCLUDE ?=
+# Where Python is told not to write what it compiled, each worker would compile all tests anew, each time.
+COMPILED := PYTHONDONTWRITEBYTECODE=
 PAGES := web/built/preview.js
 QUIETLY := --quiet --disable-pip-version-check
 PIP := $(BIN)/python -m pip install $(QUIETLY)
@@ -46,10 +48,10 @@ run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
 	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
-	@$(BIN)/python -m pytest -n auto -m "not slow and not browser"
+	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser"
 
 storms: $(READY)  ## the slow tests: storms, and the table at every failing call
-	@$(BIN)/python -m pytest -n auto -m slow
+	@$(COMPILED) $(BIN)/python -m pytest -n auto -m slow
 
 browser: $(READY) $(PAGES)  ## the tests in a real browser
 	@$(BIN)/python -m pytest -n auto -m browser tests/browser

@@ -38,18 +38,19 @@ class Aws:
     def client(self, service: str, *, region: str | None = None) -> Any:
         """A thread-safe boto3 client. botocore's retries are off: who calls decides what may be said twice.
 
-        Without `region` it is the home region's. Raises NoRegionError where there is none. DynamoDB's is our own.
+        Without `region` it is the home region's. Raises NoRegionError where there is none. DynamoDB, SSM,
+        Secrets Manager and WorkSpaces are asked more directly (json_services.py), and answer alike.
         """
         with self._lock:  # making one is not thread-safe, and costs too much to be done twice
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = self._dynamodb(region) if service == "dynamodb" else self._made(service, region)
+                self._clients[key] = self._made(service, region)
             return self._clients[key]
 
     def client_with(self, keys: Keys, service: str, *, region: str | None) -> Any:
         """A client of its own with somebody else's `keys`: whoever asked for it keeps it."""
         with self._lock:
-            return self._made(
+            return self._boto3(
                 service,
                 region,
                 aws_access_key_id=keys.access_key,
@@ -58,22 +59,24 @@ class Aws:
             )
 
     def _session_of(self) -> Any:
-        from botocore.session import get_session  # noqa: PLC0415 - see _made
+        from botocore.session import get_session  # noqa: PLC0415 - see _boto3
 
         self._session = self._session or get_session()
         return self._session
 
-    def _dynamodb(self, region: str | None) -> Any:
-        from bot.dynamodb import DynamoDB  # noqa: PLC0415 - see _made
+    def _made(self, service: str, region: str | None) -> Any:
+        from bot.json_services import SERVICES, JsonService  # noqa: PLC0415 - see _boto3
 
+        if service not in SERVICES:
+            return self._boto3(service, region)
         session = self._session_of()
         region = region or session.get_config_variable("region")
         if not region:
-            raise NoRegionError(NO_REGION.format("dynamodb"))
+            raise NoRegionError(NO_REGION.format(service))
         _hush()
-        return DynamoDB(session, region, timeout=(CONNECT_SECONDS, READ_SECONDS))
+        return JsonService(service, session, region, timeout=(CONNECT_SECONDS, READ_SECONDS))
 
-    def _made(self, service: str, region: str | None, **keys: str) -> Any:
+    def _boto3(self, service: str, region: str | None, **keys: str) -> Any:
         import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import NoRegionError as Unknown  # noqa: PLC0415

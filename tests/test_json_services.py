@@ -1,4 +1,4 @@
-"""DynamoDB's calls on the wire: signed by botocore, answered and failing as boto3's client does."""
+"""Calls of AWS's JSON services on the wire: signed by botocore, answered and failing as boto3's client does."""
 
 import json
 import socket
@@ -15,6 +15,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
     EndpointConnectionError,
+    InvalidRegionError,
     NoCredentialsError,
     ReadTimeoutError,
 )
@@ -24,7 +25,7 @@ from moto import mock_aws
 
 import bot.aws
 from bot.aws import Aws
-from bot.dynamodb import endpoint
+from bot.json_services import SERVICES, JsonService, endpoint
 from tests.support.aws import CREDENTIALS
 
 KEY = {"PK": {"S": "groups"}, "SK": {"S": "ops · ö"}}
@@ -224,13 +225,30 @@ PLACES = {
 }
 
 
+@pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("environment", PLACES.values(), ids=PLACES.keys())
 def test_the_endpoint_is_the_one_that_boto3_would_ask(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    service: str, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     for name, value in {**CREDENTIALS, "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled", **environment}.items():
         monkeypatch.setenv(name, value)
     session = get_session()
-    asked = session.create_client("dynamodb").meta.endpoint_url
-    assert endpoint(session, session.get_config_variable("region")) == asked.rstrip("/") + "/"
+    asked = session.create_client(service).meta.endpoint_url
+    assert endpoint(service, session, session.get_config_variable("region")) == asked.rstrip("/") + "/"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_spoken_to_as_boto3_models_it(service: str) -> None:
+    session, protocol = get_session(), SERVICES[service]
+    model = session.get_service_model(service)
+    assert "json" in model.metadata["protocols"]
+    assert (model.metadata["targetPrefix"], model.metadata["jsonVersion"]) == (protocol.prefix, protocol.version)
+    assert protocol.id == model.service_id.hyphenize().upper().replace("-", "_")
+
+
+@pytest.mark.parametrize("region", ["evil.example/", "eu-west-1.evil.example", "a#", "eu west", "@evil", "x:1"])
+def test_a_region_that_is_none_is_asked_nothing(region: str) -> None:
+    """An event names it, and an event may be anybody's."""
+    with pytest.raises(InvalidRegionError):
+        JsonService("workspaces", get_session(), region, timeout=(1, 1))

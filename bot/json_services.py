@@ -1,6 +1,6 @@
-"""DynamoDB's operations without boto3's client: botocore signs and urllib3 posts, at half the processor's time.
+"""AWS's services that speak JSON, without boto3's clients: botocore signs and urllib3 posts, at half the processor's time.
 
-Making the client costs a cold start 65 ms, and each of its calls goes through some hundred functions; a login makes a
+Making a client costs a cold start 65 ms, and each of its calls goes through some hundred functions; a login makes a
 dozen of them. Requests, answers and errors are boto3's own; so are the endpoint, the credentials and whom to trust;
 and who listens for boto3's requests ("before-send": recorders, moto) hears of these, too, and may answer them.
 """
@@ -9,6 +9,7 @@ import base64
 import json
 import os
 import re
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,26 +29,46 @@ from botocore.exceptions import (
 from botocore.httpsession import get_cert_path
 from botocore.parsers import JSONParser, ResponseParserError
 from botocore.session import Session
-from botocore.utils import get_environ_proxies
+from botocore.utils import get_environ_proxies, validate_region_name
 from urllib3 import exceptions as trouble
 
-API = "DynamoDB_20120810"
 
-ENDPOINT = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL")
-"""Where botocore looks for another endpoint. https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"""
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """What botocore's model of a service says of its protocol, and its id as the environment spells it."""
+
+    prefix: str
+    version: str
+    id: str
+
+    @property
+    def endpoints(self) -> tuple[str, str]:
+        """Where another endpoint is set: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html."""
+        return f"AWS_ENDPOINT_URL_{self.id}", "AWS_ENDPOINT_URL"
+
+
+SERVICES = {
+    "dynamodb": Protocol("DynamoDB_20120810", "1.0", "DYNAMODB"),
+    "secretsmanager": Protocol("secretsmanager", "1.1", "SECRETS_MANAGER"),
+    "ssm": Protocol("AmazonSSM", "1.1", "SSM"),
+    "workspaces": Protocol("WorkspacesService", "1.1", "WORKSPACES"),
+}
+"""The services that a login may need. No answer that is read of theirs holds anything but JSON's own types."""
 
 UNUSUAL = ("use_fips_endpoint", "use_dualstack_endpoint", "ignore_configured_endpoint_urls")
 UNUSUAL_IN_A_PROFILE = {"endpoint_url", "services"}
 """Settings that change the endpoint in ways that are botocore's own business."""
 
 
-class DynamoDB:
+class JsonService:
     """The operations by boto3's names: `get_item(**request)` → answer. Raises what boto3 raises. Safe among threads."""
 
-    def __init__(self, session: Session, region: str, *, timeout: tuple[float, float]) -> None:
+    def __init__(self, name: str, session: Session, region: str, *, timeout: tuple[float, float]) -> None:
+        self._name = name
         self._session = session
         self._region = region
-        self._url = endpoint(session, region)
+        self._url = endpoint(name, session, region)
         self._http = _connections(self._url, session.get_config_variable("ca_bundle"), urllib3.Timeout(*timeout))
 
     def __getattr__(self, operation: str) -> Any:
@@ -55,7 +76,7 @@ class DynamoDB:
 
     def _call(self, operation: str, **request: Any) -> Any:
         asked = self._signed(operation, json.dumps(request, default=_binary).encode())
-        answer = self._session.emit_first_non_none_response(f"before-send.dynamodb.{operation}", request=asked)
+        answer = self._session.emit_first_non_none_response(f"before-send.{self._name}.{operation}", request=asked)
         if answer is None:
             status, headers, body = self._posted(asked)
         else:
@@ -71,9 +92,13 @@ class DynamoDB:
         credentials = self._session.get_credentials()
         if credentials is None:
             raise NoCredentialsError
-        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": f"{API}.{operation}"}
+        protocol = SERVICES[self._name]
+        headers = {
+            "Content-Type": f"application/x-amz-json-{protocol.version}",
+            "X-Amz-Target": f"{protocol.prefix}.{operation}",
+        }
         request = AWSRequest("POST", self._url, headers=headers, data=body)
-        SigV4Auth(credentials.get_frozen_credentials(), "dynamodb", self._region).add_auth(request)
+        SigV4Auth(credentials.get_frozen_credentials(), self._name, self._region).add_auth(request)
         return AWSPreparedRequest("POST", self._url, request.headers, body, stream_output=False)
 
     def _posted(self, asked: AWSPreparedRequest) -> tuple[int, Any, bytes]:
@@ -103,21 +128,22 @@ def _connections(url: str, ca_bundle: str | None, timeout: urllib3.Timeout) -> u
     return urllib3.ProxyManager(proxy, **how) if proxy else urllib3.PoolManager(**how)
 
 
-def endpoint(session: Session, region: str) -> str:
-    """The URL that boto3's client would ask; from one only where the settings are unusual."""
+def endpoint(name: str, session: Session, region: str) -> str:
+    """The URL that boto3's client would ask; from one only where the settings are unusual. A region may be anybody's."""
+    validate_region_name(region)
     unusual = any(session.get_config_variable(name) for name in UNUSUAL)
     if unusual or UNUSUAL_IN_A_PROFILE & session.get_scoped_config().keys():
-        found = str(session.create_client("dynamodb", region_name=region).meta.endpoint_url)
+        found = str(session.create_client(name, region_name=region).meta.endpoint_url)
     else:
-        found = next(filter(None, map(os.environ.get, ENDPOINT)), "") or _published(session, region)
+        found = next(filter(None, map(os.environ.get, SERVICES[name].endpoints)), "") or _published(name, session, region)
     return found if found.endswith("/") else found + "/"
 
 
-def _published(session: Session, region: str) -> str:
+def _published(name: str, session: Session, region: str) -> str:
     for partition in session.get_data("partitions")["partitions"]:
         if re.match(partition["regionRegex"], region):
-            return f"https://dynamodb.{region}.{partition['outputs']['dnsSuffix']}"
-    return f"https://dynamodb.{region}.amazonaws.com"
+            return f"https://{name}.{region}.{partition['outputs']['dnsSuffix']}"
+    return f"https://{name}.{region}.amazonaws.com"
 
 
 def _binary(value: Any) -> str:
@@ -132,6 +158,6 @@ def _value(found: dict[str, Any]) -> dict[str, Any]:
 def _refused(operation: str, status: int, headers: Any, body: bytes) -> ClientError:
     try:
         said = JSONParser().parse({"status_code": status, "headers": headers, "body": body}, None)
-    except (AttributeError, KeyError, TypeError, ValueError):  # JSON, but none of DynamoDB's
+    except (AttributeError, KeyError, TypeError, ValueError):  # JSON, but none of AWS's
         said = {"Error": {"Code": str(status), "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(said, operation)
