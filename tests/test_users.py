@@ -117,10 +117,17 @@ def test_an_unknown_workspace_bears_its_id(people: WorkSpacesPeople) -> None:
     )
 
 
-@pytest.mark.parametrize("body", ["{}", "<html>welcome to the hotel</html>", ""])
-def test_an_answer_without_workspaces_knows_none(people: WorkSpacesPeople, fleet: Fleet, body: str) -> None:
-    fleet.script(Answer(200, body))
+def test_an_answer_without_workspaces_knows_none(people: WorkSpacesPeople, fleet: Fleet) -> None:
+    fleet.script(Answer(200, "{}"))
     assert person(people, at()).gap is NameGap.UNKNOWN
+
+
+@pytest.mark.parametrize("body", ["<html>welcome to the hotel</html>", ""])
+def test_a_page_that_is_no_answer_of_aws_says_nothing_of_anybody(
+    people: WorkSpacesPeople, fleet: Fleet, body: str
+) -> None:
+    fleet.script(Answer(200, body))
+    assert person(people, at()).gap is NameGap.UNREACHABLE
 
 
 def test_an_aws_that_nobody_here_wrote_names_a_hundred_logins(
