@@ -167,8 +167,9 @@ def test_what_is_no_json_is_an_error_of_botos(client: Any, server: Server, page:
 def test_a_silent_table_is_waited_for_no_longer_than_others(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bot.aws, "READ_SECONDS", 0.05)
     server.is_silent = True
-    with pytest.raises(ReadTimeoutError):
+    with pytest.raises(ReadTimeoutError) as error:
         Aws().client("dynamodb").get_item(TableName="t", Key=KEY)
+    assert "(read timeout=0.05)" in str(error.value.__cause__)
 
 
 def test_a_table_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
