@@ -272,20 +272,22 @@ def keys(rows: tuple[Row, ...] | list[Row]) -> set[Key]:
     return {key(row) for row in rows}
 
 
-EXAMPLES = {"sqlite": 60, "small table": 60, "dynamodb": 5}
-"""moto costs a hundred times as much as the others."""
-
-
 @pytest.mark.parametrize(
-    "store", [pytest.param(name, marks=pytest.mark.slow if name != "sqlite" else ()) for name in STORES]
+    ("store", "schedules"),
+    [
+        pytest.param("sqlite", 20, id="sqlite, some"),
+        pytest.param("sqlite", 60, id="sqlite", marks=pytest.mark.slow),
+        pytest.param("small table", 60, id="small table", marks=pytest.mark.slow),
+        pytest.param("dynamodb", 5, id="moto, which costs a hundred times as much", marks=pytest.mark.slow),
+    ],
 )
-def test_no_schedule_loses_a_login_or_repeats_one_unnoticed(store: str) -> None:
+def test_no_schedule_loses_a_login_or_repeats_one_unnoticed(store: str, schedules: int) -> None:
     with nearby() as moto:
         aws = staticmethod(lambda: moto if store == "dynamodb" else FaultyAws(SmallTable()))
         run_state_machine_as_test(
             type(f"Schedules_{store}", (Schedules,), {"name": store, "aws": aws}),
             settings=settings(
-                max_examples=EXAMPLES[store],
+                max_examples=schedules,
                 stateful_step_count=10,
                 derandomize=True,
                 deadline=None,
