@@ -117,6 +117,20 @@ def test_five_hundred_at_once_are_digests_and_each_of_them_is_on_one(opened: "Pa
     assert len(counted) < 20
 
 
+def test_a_long_card_is_folded_until_somebody_asks_or_comes_to_its_link_by_the_keyboard(
+    opened: "Page", expect: Any
+) -> None:
+    press(opened, "Send 500")
+    card = cards(opened, "eng-slack").last  # the first that comes: later ones stand above it
+    drawn = card.locator("[data-kind]")
+    card.get_by_role("button", name="Show all of it").click()
+    assert drawn.bounding_box()["height"] > 1000  # type: ignore[index] - it is on the page
+    card.get_by_role("button", name="Show less").click()
+    assert drawn.bounding_box()["height"] < 500  # type: ignore[index] - it is on the page
+    drawn.get_by_role("link").focus()
+    expect(card.get_by_role("button", name="Show less")).to_be_visible()
+
+
 def test_a_channel_that_asks_to_wait_shows_until_when(opened: "Page", expect: Any) -> None:
     column(opened, "eng-slack").get_by_role("combobox").select_option("busy")
     press(opened, "Send")
