@@ -321,6 +321,17 @@ def test_a_page_without_the_token_posts_nothing_even_from_our_own_origin(standin
     assert "token" in said.json["error"]
 
 
+@pytest.mark.parametrize(
+    ("path", "dest", "status"),
+    [("/", "document", 200), ("/", "iframe", 403), ("/", "empty", 403), ("/state", "document", 403)],
+    ids=["a link", "a frame", "a fetch", "a link to more than the page"],
+)
+def test_a_link_on_another_site_opens_the_page_and_nothing_else_of_it_does(
+    standing: RunningInbox, path: str, dest: str, status: int
+) -> None:
+    assert standing.ask("GET", path, Sec_Fetch_Site="cross-site", Sec_Fetch_Dest=dest).status == status
+
+
 @pytest.mark.parametrize("path", ["/", "/state", "/cards?destination=eng-slack", "/stream"])
 def test_a_name_that_was_made_to_lead_here_reads_nothing(standing: RunningInbox, path: str) -> None:
     assert standing.ask("GET", path, Host="evil.example").status == 421
