@@ -180,6 +180,19 @@ def test_a_page_whose_bot_has_ended_says_so(window: "Page", expect: Any, tmp_pat
     expect(window.locator("#connection")).to_have_text("Not connected: is the bot still running?")
 
 
+def test_an_open_page_goes_on_with_a_bot_that_is_started_anew(window: "Page", expect: Any, tmp_path: Path) -> None:
+    with inbox(tmp_path, clock=SystemClock()) as first:
+        window.goto(first.url)
+        expect(window.locator("#routing")).to_contain_text("is in force")
+        fill(window, user="grace.hopper")
+    expect(window.locator("#connection")).to_have_text("Not connected: is the bot still running?")
+    with inbox(tmp_path, clock=SystemClock(), port=first.port) as second:
+        second.bot.start()
+        expect(window.locator("#connection")).to_have_text("")
+        press(window, "Send")
+        expect(cards(window, "eng-slack").get_by_text("grace.hopper logged in – Engineering")).to_be_visible()
+
+
 # The composer
 
 
