@@ -60,6 +60,7 @@ def application(bot: LocalBot, *, port: int, token: str) -> ASGIApp:
         Mistake: _mistake,
         OutboxError: _mistake,
         HTTPException: _http,
+        Exception: _failed,
     }
     return Guard(Starlette(routes=routes, exception_handlers=handlers), port=port, token=token)
 
@@ -238,3 +239,7 @@ def _mistake(_: Request, error: Mistake | OutboxError) -> Response:
 
 def _http(_: Request, error: HTTPException) -> Response:
     return _said(error.status_code, error.detail)
+
+
+def _failed(_: Request, error: Exception) -> Response:
+    return _said(500, f"the inbox failed with {type(error).__name__}; that is a mistake of its own")
