@@ -89,7 +89,7 @@ class RunningInbox:
 
 @contextmanager
 def inbox(folder: Path, *, routes: str = ROUTES, clock: Clock | None = None, port: int = 0) -> Iterator[RunningInbox]:
-    """Serves; told is only what the test tells (`bot.tell()`), unless it starts the bot. `port`: that of an earlier one."""
+    """Serves; told is only what the test tells (`bot.tell()`), unless it starts the bot. `port` is an earlier one's."""
     file = folder / "routes.yml"
     if not file.exists():
         file.write_text(routes)

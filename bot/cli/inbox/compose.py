@@ -127,7 +127,7 @@ def _workspace(event: Any) -> str:
 
 
 def _times(text: str, now: float) -> tuple[datetime, datetime]:
-    """When the login was, and when AWS emits it; without a text that is now. Raises RefusedError for what is no time."""
+    """When the login was, and when AWS emits it: now, without a text. Raises RefusedError for what is no time."""
     delay = timedelta(seconds=AWS_SECONDS)
     if not text:
         return (emitted_at := datetime.fromtimestamp(now, UTC)) - delay, emitted_at
