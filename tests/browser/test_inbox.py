@@ -72,6 +72,12 @@ def press(window: "Page", button: str) -> None:
     window.get_by_role("button", name=button, exact=True).click()
 
 
+def height(shown: "Locator") -> float:
+    box = shown.bounding_box()
+    assert box is not None
+    return box["height"]
+
+
 # A login
 
 
@@ -124,9 +130,9 @@ def test_a_long_card_is_folded_until_somebody_asks_or_comes_to_its_link_by_the_k
     card = cards(opened, "eng-slack").last  # the first that comes: later ones stand above it
     drawn = card.locator("[data-kind]")
     card.get_by_role("button", name="Show all of it").click()
-    assert drawn.bounding_box()["height"] > 1000  # type: ignore[index] - it is on the page
+    assert height(drawn) > 1000
     card.get_by_role("button", name="Show less").click()
-    assert drawn.bounding_box()["height"] < 500  # type: ignore[index] - it is on the page
+    assert height(drawn) < 500
     drawn.get_by_role("link").focus()
     expect(card.get_by_role("button", name="Show less")).to_be_visible()
 
