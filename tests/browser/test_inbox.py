@@ -135,6 +135,7 @@ def test_a_long_card_is_folded_until_somebody_asks_or_comes_to_its_link_by_the_k
     assert height(drawn) < 500
     drawn.get_by_role("link").focus()
     expect(card.get_by_role("button", name="Show less")).to_be_visible()
+    expect(drawn.get_by_role("link")).to_be_in_viewport()
 
 
 def test_a_channel_that_asks_to_wait_shows_until_when(opened: "Page", expect: Any) -> None:

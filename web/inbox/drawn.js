@@ -72,7 +72,11 @@ function fold(place) {
     button.textContent = all ? "Show less" : "Show all of it";
   };
   button.addEventListener("click", () => show(place.classList.contains("folded")));
-  place.firstChild.addEventListener("focusin", () => show(true));
+  place.firstChild.addEventListener("focusin", (event) => {
+    if (!place.classList.contains("folded")) return;
+    show(true);
+    event.composedPath()[0].scrollIntoView({ block: "nearest" });
+  });
   place.append(button);
   show(unfolded.has(place));
 }
