@@ -243,6 +243,7 @@ def test_a_fault_has_its_verdict(table: Table, logged: Everything, fault: Fault)
     endless = isinstance(fault.answer, Answer) and fault.answer.how in ENDLESS
     verdict, connections, seconds = table.try_out(answer, PATIENCE if endless else AT_EASE)
     assert (kind_of(verdict), verdict.after) == (expected, fault.after), verdict
+    assert verdict.throttled == (isinstance(fault.answer, Answer) and fault.answer.status == 429)
     assert connections == 1, "asked once: no retry, no redirect"
     assert seconds < AT_EASE
     assert_fit_for_operators(verdict, table.stage, logged)

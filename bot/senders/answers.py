@@ -15,8 +15,10 @@ LONGEST_WAIT = 3600.0
 
 MOST_SHOWN = 100
 
+TOO_MANY = 429
+
 _PAYLOAD = frozenset({400, 413, 422})
-_PASSING = frozenset({408, 421, 423, 425, 429})
+_PASSING = frozenset({408, 421, 423, 425, TOO_MANY})
 
 
 def verdict(service: str, answer: Answer, *, hide: Iterable[str] = (), text: str | None = None) -> Verdict:
@@ -28,7 +30,7 @@ def verdict(service: str, answer: Answer, *, hide: Iterable[str] = (), text: str
     if 300 <= status < 400:
         return Verdict.dead(f"{said} (a redirect, which is never followed)", blames="destination")
     if status in _PASSING or status >= 500:
-        return Verdict.again(said, asked_wait(answer.headers))
+        return Verdict.again(said, asked_wait(answer.headers), throttled=status == TOO_MANY)
     if status < 200:
         return Verdict.unsure(said)
     return Verdict.dead(said, blames="payload" if status in _PAYLOAD else "destination")

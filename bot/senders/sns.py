@@ -17,10 +17,11 @@ TOPIC_ARN = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"
 
 # SNS's own codes (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html and its page of common errors), as far
 # as the status beside them does not say the same: AWS answers 400 to most things.
-_PASSING = frozenset(
-    {"Throttling", "ThrottledException", "ThrottlingException", "RequestLimitExceeded", "KMSThrottling"}
-    | {"KMSThrottlingException", "InternalError", "InternalFailure", "ServiceUnavailable"}
+_THROTTLED = frozenset(
+    {"Throttling", "Throttled", "ThrottledException", "ThrottlingException", "RequestLimitExceeded"}
+    | {"KMSThrottling", "KMSThrottlingException"}
 )
+_PASSING = _THROTTLED | {"InternalError", "InternalFailure", "ServiceUnavailable"}
 _BLAMES_DESTINATION = frozenset(
     {"NotFound", "AuthorizationError", "AccessDenied", "AccessDeniedException", "EndpointDisabled", "OptInRequired"}
     | {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
@@ -106,7 +107,8 @@ def _judged(response: Mapping[str, Any], *, hide: Iterable[str]) -> Verdict:
     answer = Answer(about.get("HTTPStatusCode", 0), about.get("HTTPHeaders", {}), f"{code} {message}")
     said = answers.reason("SNS", answer, hide=hide)
     if code in _PASSING:
-        return Verdict.again(said, answers.asked_wait(answer.headers))
+        throttled = code in _THROTTLED or answer.status == answers.TOO_MANY
+        return Verdict.again(said, answers.asked_wait(answer.headers), throttled=throttled)
     if code in _BLAMES_DESTINATION or "TopicArn" in message:
         return Verdict.dead(said, blames="destination")
     return answers.verdict("SNS", answer, hide=hide)
