@@ -12,6 +12,7 @@ import pytest
 
 from bot.config import ConfigError
 from bot.handler import Environment, NotKeptError, handle
+from tests.support.cli import invoke
 from tests.support.logins import event
 from tests.support.providers import Answer, Provider
 
@@ -90,6 +91,33 @@ def test_a_call_without_context_works_as_well(slack: Provider) -> None:
 def test_a_context_that_cannot_tell_the_time_costs_no_login(slack: Provider, context: object) -> None:
     assert handle(event("seed"), context) == {}
     assert len(slack.posts) == 1
+
+
+OUTSIDE_ROUTES = """
+trusted_hosts: ["{slack}", "{pager}"]
+destinations:
+  on-call: {{type: "mycompany.pager:PagerSender", url: "env:PAGER_URL", urgency: high}}
+  terse: {{type: slack, webhook_url: "env:OPS_WEBHOOK", formatter: "mycompany.cards:Terse"}}
+default: [on-call, terse]
+"""
+
+
+def test_classes_from_outside_the_project_are_checked_and_each_posts_its_card(
+    slack: Provider, stage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Provider(lambda _: Answer(200, "paged")) as pager:
+        monkeypatch.setenv("PAGER_URL", pager.url)
+        routes = stage / "routes.yml"
+        routes.write_text(OUTSIDE_ROUTES.format(slack=slack.host, pager=pager.host))
+        checked = invoke("check", routes)
+        assert (checked.exit_code, checked.stderr) == (0, "")
+        handle(event("seed"), Context())
+        (page,), (line,) = pager.posts, slack.posts
+    assert (page.path, page.json["urgency"]) == (pager.path, "high")
+    assert page.json["title"].startswith("WorkSpaces login: alice")
+    (block,) = line.json["blocks"]
+    assert block["elements"][0]["text"] == line.json["text"]
+    assert line.json["text"].startswith("alice logged in")
 
 
 def test_a_batch_fails_no_record_that_was_kept_or_refused(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
