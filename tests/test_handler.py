@@ -131,17 +131,21 @@ def test_a_batch_fails_no_record_that_was_kept_or_refused(slack: Provider, capsy
         "no record at all",
         record("m-7", event("ipv6")),
         record("m-8", event("seed")),
+        record("m-9", '{"id": 1,\n "time" "half of it"'),
+        record("m-10", json.dumps(json.dumps(event("seed")))),
     ]
     assert handle({"Records": batch}, Context()) == {"batchItemFailures": []}
     assert len(slack.posts) == 2
     refused = {line["record_id"]: line["reason"] for line in lines(capsys.readouterr().err) if "record_id" in line}
     assert refused == {
-        "m-2": "not a JSON object but text",
+        "m-2": "not JSON: expecting value at column 1",
         "m-3": "detail-type is 'EC2 Instance State-change Notification', not 'WorkSpaces Access'",
         "m-4": "1,048,576 bytes, more than the 262,144 that a login event may have",
-        "m-5": "not a JSON object but text",
+        "m-5": "not JSON that can be read: nested too deeply, or a number too long",
         "m-6": "not a JSON object but missing",
-        "": "not a JSON object but text",
+        "m-9": "not JSON: expecting ':' delimiter at line 2, column 9",
+        "m-10": "not a JSON object but text",
+        "": "not JSON: expecting value at column 1",
     }
 
 
