@@ -698,3 +698,28 @@ def test_a_pipe_that_closes_early_leaves_no_traceback(routes: Path) -> None:
     with process.stderr:
         assert process.stderr.read() == b""
     assert process.wait(30) == 1
+
+
+CARD = ("preview", "--event", str(ROOT / "tests/events/seed.json"), "--to", "eng")
+WHERE_OUTPUT_ENDS = {
+    "help onto a full disk": (("--help",), ">/dev/full", "can't be written: no space left on device"),
+    "a card onto a full disk": (CARD, ">/dev/full", "can't be written: no space left on device"),
+    "a card nowhere": (CARD, ">&-", "is closed"),
+    "a card nowhere, and no word of it": (CARD, ">&- 2>&-", ""),
+}
+
+
+@pytest.mark.parametrize(("typed", "where", "why"), WHERE_OUTPUT_ENDS.values(), ids=WHERE_OUTPUT_ENDS.keys())
+def test_output_that_cannot_be_written_is_one_sentence(
+    routes: Path, typed: tuple[str, ...], where: str, why: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {where}', "sh", *command(*typed)],
+        cwd=ROOT,
+        env=shell(ROUTES=str(routes)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sentence = f"error: standard output {why}; send it to a terminal, a pipe or a file with room\n"
+    assert (done.returncode, done.stderr) == (1, sentence if why else "")
