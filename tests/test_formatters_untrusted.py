@@ -128,6 +128,9 @@ def test_what_markdown_reads_nothing_in_is_left_clean(text: str) -> None:
 def test_a_bare_address_is_broken_for_those_who_link_it() -> None:
     assert teams.escape("https://evil.example www.x") == r"https:\//evil\.example www\.x"
     assert email.escape("https://evil.example www.x") == "https[:]//evil.example www[.]x"
+    assert email.escape("HTTP://x WwW.x") == "HTTP[:]//x WwW[.]x"
+    assert email.escape("eve@evil.example Mailto:eve") == "eve[@]evil.example Mailto[:]eve"
+    assert email.escape("@everyone: at 05:12, 2001:db8::7") == "@everyone: at 05:12, 2001:db8::7"
 
 
 # Mail
@@ -137,5 +140,5 @@ def test_a_bare_address_is_broken_for_those_who_link_it() -> None:
 @pytest.mark.parametrize("audience", [Audience(), Audience("ja", "Asia/Tokyo")], ids=["en", "ja"])
 def test_mail_holds_no_address_that_it_did_not_make(value: str, audience: Audience) -> None:
     payload: Mapping[str, Any] = email.EmailFormatter().draw([untrusted.everywhere(value), make_login()], audience)
-    assert not re.findall(r"://|www\.", payload["subject"] + payload["text"])
+    assert not re.findall(r"://|www\.|mailto:|[^\s(<\[]@\S", payload["subject"] + payload["text"], re.IGNORECASE)
     assert not re.findall(r"://", json.dumps([login["console_url"] for login in payload["data"]["logins"][:1]]))
