@@ -582,6 +582,13 @@ def test_status_says_what_waits_since_when_and_until_when(tmp_path: Path) -> Non
     assert re.search(r"^eng +1 +2 h ago +in (90|89) s +1 +1 +0 +again: 429 *$", shown.stdout, re.MULTILINE)
 
 
+def test_status_says_when_a_login_that_rests_is_tried_again(tmp_path: Path) -> None:
+    outbox, now = SqliteOutbox(tmp_path / "state.sqlite", SystemClock()), SystemClock().now()
+    outbox.keep([Row(destination="eng", event_id="e", group="eng", login="{}", kept_at=now, ready_at=now + 90)])
+    shown = invoke("status", "--state", tmp_path / "state.sqlite", COLUMNS="120")
+    assert re.search(r"^eng +1 +\d+ s ago +in (90|89) s ", shown.stdout, re.MULTILINE)
+
+
 def test_status_as_json_holds_every_figure(tmp_path: Path) -> None:
     kept(tmp_path / "state.sqlite")
     (row,) = json.loads(invoke("status", "--json", STATE_FILE=str(tmp_path / "state.sqlite")).stdout)

@@ -412,6 +412,17 @@ def test_status_tells_each_destination_that_ever_had_a_row(store: Store, clock: 
     assert (ops.last_verdict, ops.last_reason) == ("unsure", "read timeout")
 
 
+def test_status_says_when_what_rests_is_due(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    for rest in (50, 70):
+        assert store.settle(begin(store, limit=1), VERDICTS["unsure"], 0.0, ready_at=clock.now() + rest)
+    assert store.waiting(GROUP, 10).rows == (), "as each tick of the clock looks"
+    assert [row.not_before for row in store.status()] == [clock.now() + 50]
+    store.keep([make_row(3)])
+    (row,) = store.status()
+    assert row.not_before == clock.now(), "another can be told at once"
+
+
 def test_everything_outlives_the_object(store: Store, open_store: Open) -> None:
     store.keep([make_row(1), make_row(2)])
     tell(store, VERDICTS["again"])

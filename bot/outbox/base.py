@@ -147,7 +147,11 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationStatus:
-    """One destination for an operator's eyes. Times are seconds since the epoch, None where nothing happened yet."""
+    """One destination for an operator's eyes. Times are seconds since the epoch, None where nothing happened yet.
+
+    Before `not_before` nothing is told there: its group is held, or all that waits for it rests until then. A table
+    knows the latter once a tick of the clock has looked.
+    """
 
     destination: str
     group: str

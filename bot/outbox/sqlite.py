@@ -215,7 +215,8 @@ FROM pace_groups p WHERE next IS NOT NULL ORDER BY oldest, name
 
 STATUS = """
 SELECT name AS destination, "group", last_verdict, last_reason, held,
-       (SELECT NULLIF(not_before, 0) FROM pace_groups WHERE name = "group") AS not_before,
+       NULLIF(MAX(COALESCE((SELECT not_before FROM pace_groups WHERE name = "group"), 0),
+                  COALESCE((SELECT MIN(ready_at) FROM waiting WHERE destination = d.name), 0)), 0) AS not_before,
        (SELECT COUNT(*) FROM waiting WHERE destination = d.name) AS waiting,
        (SELECT MIN(kept_at) FROM waiting WHERE destination = d.name) AS oldest,
        (SELECT COUNT(*) FROM said WHERE destination = d.name) AS said,

@@ -247,7 +247,7 @@ def _status(entries: list[tuple[Place, Group]]) -> DestinationStatus:
         group=group.name,
         waiting=sum(max(mine.waiting, 0) for mine in waits),
         oldest=min((mine.oldest for mine in waits if mine.oldest is not None), default=None),
-        not_before=group.not_before or None,
+        not_before=max(group.not_before, min((mine.next_at for mine in waits), default=0.0)) or None,
         said=sum(mine.said for mine, _ in entries),
         given_up=sum(mine.given_up for mine, _ in entries),
         doubts=sum(mine.doubts for mine, _ in entries),
