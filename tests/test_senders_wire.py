@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.aws import Aws
@@ -24,6 +24,7 @@ from bot.senders.base import Outcome, Tools, Verdict
 from bot.senders.hosts import Address, refusal
 from bot.senders.wire import Answer, Deadline, NoAnswerError
 from tests.support.clock import FakeClock
+from tests.support.examples import examples
 from tests.support.providers import Answer as Said
 from tests.support.providers import Provider
 
@@ -153,7 +154,7 @@ def test_a_date_without_a_date_is_held_against_the_clock() -> None:
     assert 50 < asked <= 60
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@examples(100)
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_retry_after_asks_for_what_cannot_be(text: str, date: str) -> None:
     asked = answers.asked_wait({"retry-after": text, "date": date})
@@ -193,7 +194,7 @@ def test_where_a_secret_is_too_short_to_be_found_in_parts_nothing_is_shown() -> 
     assert answers.shown("wrong key", hide=[""]) == "wrong key"
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@examples(100)
 @given(st.text(max_size=300))
 def test_any_text_is_fit_to_be_shown(text: str) -> None:
     line = answers.shown(text)
