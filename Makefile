@@ -9,6 +9,8 @@ ARCH ?= arm64
 ZIP ?= dist/login-bot$(if $(filter-out arm64,$(ARCH)),-$(ARCH)).zip
 ROUTES_FILE ?=
 INCLUDE ?=
+STORM := 20
+SEED :=
 # Where Python is told not to write what it compiled, each worker would compile all tests anew, each time.
 COMPILED := PYTHONDONTWRITEBYTECODE=
 PAGES := web/built/preview.js
@@ -44,14 +46,17 @@ $(PAGES): node_modules/.ready $(shell find web -name built -prune -o -type f -pr
 web: $(PAGES)  ## the pages and the cards' renderers, bundled
 
 run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
-	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(PAGES) && $(BIN)/python -m bot demo $(DEMO); \
+	@if command -v npm >/dev/null; then $(MAKE) -s $(PAGES) && $(BIN)/python -m bot demo $(DEMO); \
 	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
 	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser"
 
-storms: $(READY)  ## the slow tests: storms, and the table at every failing call
-	@$(COMPILED) $(BIN)/python -m pytest -n auto -m slow
+storms: $(READY)  ## the slow tests: storms, the table at every failing call, and thousands of random examples
+	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "slow and not hypothesis"
+	@seed=$(or $(SEED),$$($(BIN)/python -c 'import random; print(random.getrandbits(32))')); \
+	echo "$(STORM) times as many random examples, seed $$seed (the same again: make storms SEED=$$seed)"; \
+	STORM=$(STORM) $(COMPILED) $(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-seed=$$seed
 
 browser: $(READY) $(PAGES)  ## the tests in a real browser
 	@$(BIN)/python -m pytest -n auto -m browser tests/browser

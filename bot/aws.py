@@ -74,7 +74,7 @@ class Aws:
         if not region:
             raise NoRegionError(NO_REGION.format(service))
         _hush()
-        return JsonService(service, session, region, timeout=(CONNECT_SECONDS, READ_SECONDS))
+        return JsonService(service, session, region, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS)
 
     def _boto3(self, service: str, region: str | None, **keys: str) -> Any:
         import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it

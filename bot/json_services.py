@@ -64,12 +64,15 @@ UNUSUAL_IN_A_PROFILE = {"endpoint_url", "services"}
 class JsonService:
     """The operations by boto3's names: `get_item(**request)` → answer. Raises what boto3 raises. Safe among threads."""
 
-    def __init__(self, name: str, session: Session, region: str, *, timeout: tuple[float, float]) -> None:
+    def __init__(
+        self, name: str, session: Session, region: str, *, connect_seconds: float, read_seconds: float
+    ) -> None:
         self._name = name
         self._session = session
         self._region = region
         self._url = endpoint(name, session, region)
-        self._http = _connections(self._url, session.get_config_variable("ca_bundle"), urllib3.Timeout(*timeout))
+        patience = urllib3.Timeout(connect=connect_seconds, read=read_seconds)
+        self._http = _connections(self._url, session.get_config_variable("ca_bundle"), patience)
 
     def __getattr__(self, operation: str) -> Any:
         return partial(self._call, "".join(word.title() for word in operation.split("_")))

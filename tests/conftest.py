@@ -35,13 +35,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that asks for AWS runs in one worker: moto's server and a client of each service take seconds to make."""
-    for item in items:
-        if "aws" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("aws"))
-
-
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
     """The bot's log lines from DEBUG on, whatever an earlier test set up."""

@@ -168,8 +168,9 @@ def test_what_is_no_json_is_an_error_of_botos(client: Any, server: Server, page:
 def test_a_silent_table_is_waited_for_no_longer_than_others(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bot.aws, "READ_SECONDS", 0.05)
     server.is_silent = True
-    with pytest.raises(ReadTimeoutError):
+    with pytest.raises(ReadTimeoutError) as error:
         Aws().client("dynamodb").get_item(TableName="t", Key=KEY)
+    assert "(read timeout=0.05)" in str(error.value.__cause__)
 
 
 def test_a_table_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,4 +252,4 @@ def test_a_service_is_spoken_to_as_boto3_models_it(service: str) -> None:
 def test_a_region_that_is_none_is_asked_nothing(region: str) -> None:
     """An event names it, and an event may be anybody's."""
     with pytest.raises(InvalidRegionError):
-        JsonService("workspaces", get_session(), region, timeout=(1, 1))
+        JsonService("workspaces", get_session(), region, connect_seconds=1, read_seconds=1)
