@@ -1,7 +1,7 @@
 """Every figure of docs/benchmarks.md, measured here and now: `make bench`.
 
-    python -m bench             # ten minutes; writes docs/benchmarks.md and docs/profile/
-    python -m bench --quick     # a minute: a few rounds, printed and not kept
+python -m bench             # ten minutes; writes docs/benchmarks.md and docs/profile/
+python -m bench --quick     # a minute: a few rounds, printed and not kept
 """
 
 import argparse

@@ -18,7 +18,12 @@ from tests.support.logins import event
 DESK = event("seed")["detail"]["workspaceId"]
 
 
-KNOWN, UNKNOWN, WITHOUT_PYC, IN_SSM = "ours", "ours, a person to look up", "(d) ours without .pyc", "ours, secret in SSM"
+KNOWN, UNKNOWN, WITHOUT_PYC, IN_SSM = (
+    "ours",
+    "ours, a person to look up",
+    "(d) ours without .pyc",
+    "ours, secret in SSM",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

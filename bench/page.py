@@ -126,11 +126,17 @@ def _calls(run: Run) -> str:
 
 
 def _storm(run: Run) -> str:
-    head = ("storm within a minute", "logins", "channel", "cards", "never told", "told twice", "over limit", "last after s")
-    ours = [
-        (f"ours, {storm['people']} people", storm["logins"], storm["channels"])
-        for storm in run.storms
-    ]
+    head = (
+        "storm within a minute",
+        "logins",
+        "channel",
+        "cards",
+        "never told",
+        "told twice",
+        "over limit",
+        "last after s",
+    )
+    ours = [(f"ours, {storm['people']} people", storm["logins"], storm["channels"]) for storm in run.storms]
     peers = [(name, run.peers_logins, channels) for name, channels in run.peers.items()]
     rows = [
         (name, f"{logins:,}", channel, *_counts(figures))
@@ -178,8 +184,11 @@ def _of_the_bench(expression: str) -> str:
 
 
 def _misses(run: Run) -> str:
-    missed = [f"- {target.what}: {target.measured:.2f} {target.unit}, meant to be at most {target.most:g}."
-              for target in targets(run) if target.missed]
+    missed = [
+        f"- {target.what}: {target.measured:.2f} {target.unit}, meant to be at most {target.most:g}."
+        for target in targets(run)
+        if target.missed
+    ]
     if not missed:
         return "Every target is met in this run."
     return "\n".join(["Missed in this run; where the time goes is below and in [profile/](profile/):", "", *missed])
@@ -205,11 +214,15 @@ def _imports(run: Run) -> str:
     modules: Counter[str] = Counter()
     for each in run.imported:
         top = each.name.partition(".")[0]
-        whose = top if top in ("bot", "formatters", "slack_sdk", "boto3", "botocore", "urllib3", "awslambdaric") else REST
+        whose = (
+            top if top in ("bot", "formatters", "slack_sdk", "boto3", "botocore", "urllib3", "awslambdaric") else REST
+        )
         own[whose] += each.own
         modules[whose] += 1
     rows = [(name, modules[name], f"{micro / 1000:.0f}") for name, micro in own.most_common()]
-    return table(("imported by a cold start", "modules", "ms"), [*rows, ("in all", modules.total(), f"{own.total() / 1000:.0f}")])
+    return table(
+        ("imported by a cold start", "modules", "ms"), [*rows, ("in all", modules.total(), f"{own.total() / 1000:.0f}")]
+    )
 
 
 REST = "Python's own, and all others"

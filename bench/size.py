@@ -47,9 +47,7 @@ def _read(lines: list[str]) -> Iterator[Imported]:
         whole, _, name = rest.partition("|")
         if line.startswith("import time:") and own.strip().isdigit():
             bare = name.strip()
-            yield Imported(
-                name=bare, own=int(own), whole=int(whole), depth=(len(name.rstrip()) - len(bare) - 1) // 2
-            )
+            yield Imported(name=bare, own=int(own), whole=int(whole), depth=(len(name.rstrip()) - len(bare) - 1) // 2)
 
 
 def megabytes(folder: Path) -> tuple[float, float]:

@@ -117,7 +117,9 @@ def _containers(open_: ExitStack, folder: Path, cloud: Loopback, *, everybody: b
     notify = tasks.EVERYBODY if everybody else tasks.EVERYBODY[:1]
     ours = tasks.ours(folder, cloud, notify=notify)
     people = folder / "people.csv"
-    people.write_text("workspace_id,user_name\n" + "".join(f"{desk(number)},user-{number}\n" for number in range(DESKS)))
+    people.write_text(
+        "workspace_id,user_name\n" + "".join(f"{desk(number)},user-{number}\n" for number in range(DESKS))
+    )
     laptop = {"STATE_FILE": str(folder / f"state-{everybody}.sqlite"), "USERS_FILE": str(people)}
     on_sqlite = Candidate("ours, SQLite", ours.folder, ours.handler, {**ours.environment, **laptop})
     off_lambda = ("TABLE_NAME", "AWS_LAMBDA_FUNCTION_NAME")

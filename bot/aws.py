@@ -44,13 +44,13 @@ class Aws:
         with self._lock:  # making one is not thread-safe, and costs too much to be done twice
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = self._made(service, region)
+                self._clients[key] = self._directly(service, region) or self._made(service, region)
             return self._clients[key]
 
     def client_with(self, keys: Keys, service: str, *, region: str | None) -> Any:
         """A client of its own with somebody else's `keys`: whoever asked for it keeps it."""
         with self._lock:
-            return self._boto3(
+            return self._made(
                 service,
                 region,
                 aws_access_key_id=keys.access_key,
@@ -59,16 +59,16 @@ class Aws:
             )
 
     def _session_of(self) -> Any:
-        from botocore.session import get_session  # noqa: PLC0415 - see _boto3
+        from botocore.session import get_session  # noqa: PLC0415 - see _made
 
         self._session = self._session or get_session()
         return self._session
 
-    def _made(self, service: str, region: str | None) -> Any:
-        from bot.json_services import SERVICES, JsonService  # noqa: PLC0415 - see _boto3
+    def _directly(self, service: str, region: str | None) -> Any:
+        from bot.json_services import SERVICES, JsonService  # noqa: PLC0415 - see _made
 
         if service not in SERVICES:
-            return self._boto3(service, region)
+            return None
         session = self._session_of()
         region = region or session.get_config_variable("region")
         if not region:
@@ -76,7 +76,7 @@ class Aws:
         _hush()
         return JsonService(service, session, region, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS)
 
-    def _boto3(self, service: str, region: str | None, **keys: str) -> Any:
+    def _made(self, service: str, region: str | None, **keys: str) -> Any:
         import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import NoRegionError as Unknown  # noqa: PLC0415

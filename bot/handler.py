@@ -6,6 +6,7 @@ The only file that wires the real world for Lambda.
 import logging
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -253,8 +254,8 @@ class Wiring:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._clock = SystemClock()
-        self._aws = Aws()
-        self._routes = _routes(environment, self._aws, self._clock)
+        self.aws = Aws()
+        self._routes = _routes(environment, self.aws, self._clock)
         self._made: Bot | None = None
 
     def bot(self) -> Bot:
@@ -264,7 +265,7 @@ class Wiring:
         return self._made
 
     def _bot(self, config: Config) -> Bot:
-        environment, aws, clock = self._environment, self._aws, self._clock
+        environment, aws, clock = self._environment, self.aws, self._clock
         tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)
         people = _people(environment, Accounts(config.accounts, aws, tools.secrets, clock), aws, clock)
         fleet = people if isinstance(people, WorkSpacesPeople) else None
@@ -314,3 +315,18 @@ def _outbox(environment: Environment, aws: Aws, clock: Clock) -> Store:
     from bot.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - Lambda never needs it
 
     return SqliteOutbox(environment.state_file, clock)
+
+
+def _get_ready() -> None:
+    """Make the bot, and open its table's library, while Lambda starts this copy: it lends a whole processor for that.
+
+    What goes wrong here goes wrong in the first call again, which says so.
+    """
+    environment = Environment.read()
+    with suppress(Exception):
+        _bot(environment)
+        _wiring(environment).aws.client("dynamodb")
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    _get_ready()

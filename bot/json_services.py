@@ -1,4 +1,4 @@
-"""AWS's services that speak JSON, without boto3's clients: botocore signs and urllib3 posts, at half the processor's time.
+"""AWS's services that speak JSON, without boto3's clients: botocore signs, urllib3 posts, at half the processor's time.
 
 Making a client costs a cold start 65 ms, and each of its calls goes through some hundred functions; a login makes a
 dozen of them. Requests, answers and errors are boto3's own; so are the endpoint, the credentials and whom to trust;
@@ -9,8 +9,9 @@ import base64
 import json
 import os
 import re
+import ssl
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from botocore.session import Session
 from botocore.utils import get_environ_proxies, validate_region_name
 from urllib3 import exceptions as trouble
 
+from bot.tls import tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +126,32 @@ class JsonService:
 
 
 def _connections(url: str, ca_bundle: str | None, timeout: urllib3.Timeout) -> urllib3.PoolManager:
-    trusted = get_cert_path(ca_bundle or True)
-    where = "ca_cert_dir" if Path(trusted).is_dir() else "ca_certs"
-    how: dict[str, Any] = {"maxsize": 32, "timeout": timeout, where: trusted}
+    how: dict[str, Any] = {"maxsize": 32, "timeout": timeout, "ssl_context": _trusting(ca_bundle)}
     proxy = get_environ_proxies(url).get(url.partition(":")[0])
     return urllib3.ProxyManager(proxy, **how) if proxy else urllib3.PoolManager(**how)
 
 
+@lru_cache(maxsize=4)
+def _trusting(ca_bundle: str | None) -> ssl.SSLContext:
+    """A list that somebody named for AWS; else the bot's own, or botocore's where the system seems to have none."""
+    if not ca_bundle and tls().cert_store_stats()["x509_ca"]:
+        return tls()
+    trusted = get_cert_path(ca_bundle or True)
+    return ssl.create_default_context(**{"capath" if Path(trusted).is_dir() else "cafile": trusted})
+
+
 def endpoint(name: str, session: Session, region: str) -> str:
-    """The URL that boto3's client would ask; from one only where the settings are unusual. A region may be anybody's."""
+    """The URL that boto3's client would ask; from one only where the settings are unusual.
+
+    Raises InvalidRegionError: an event may name any region.
+    """
     validate_region_name(region)
     unusual = any(session.get_config_variable(name) for name in UNUSUAL)
     if unusual or UNUSUAL_IN_A_PROFILE & session.get_scoped_config().keys():
         found = str(session.create_client(name, region_name=region).meta.endpoint_url)
     else:
-        found = next(filter(None, map(os.environ.get, SERVICES[name].endpoints)), "") or _published(name, session, region)
+        named = next(filter(None, map(os.environ.get, SERVICES[name].endpoints)), "")
+        found = named or _published(name, session, region)
     return found if found.endswith("/") else found + "/"
 
 

@@ -136,6 +136,11 @@ class Secrets:
             self.forget(ref)  # it may be there the next time
         return _sealed(ref, field, f"the secret must be a JSON object with the text field {ref.key!r}")
 
+    def is_at_hand(self, ref: SecretRef) -> bool:
+        """Whether `read` would answer at once, without asking AWS."""
+        until, _ = self._kept.get((ref.scheme, ref.name), (0.0, None))
+        return ref.scheme == "env" or self._clock.now() < until
+
     def forget(self, ref: SecretRef) -> None:
         """The next `read` of `ref`, or of another field of its secret, asks its store again."""
         with self._lock:
