@@ -58,6 +58,10 @@ class Aws:
                 aws_session_token=keys.token,
             )
 
+    def credentials(self) -> Any:
+        """Botocore's credentials of the process; None where there are none."""
+        return self._session_of().get_credentials()
+
     def _session_of(self) -> Any:
         from botocore.session import get_session  # noqa: PLC0415 - see _made
 

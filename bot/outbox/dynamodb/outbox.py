@@ -25,6 +25,9 @@ from bot.senders.base import Verdict
 
 DIED = "the process ended before the verdict was written"
 
+JUST_NOW = 1.0
+"""Seconds for which a group that was seen is not read again."""
+
 FREE_TO_BEGIN = (
     "(attribute_not_exists(not_before) OR not_before <= :now)"
     " AND (attribute_not_exists(lease_until) OR lease_until <= :now) AND attribute_not_exists(unswept)"
@@ -46,7 +49,7 @@ class DynamoOutbox:
         self._sweeping = Sweeping(table, self._groups, self._looking)
         self._replaying = Replaying(table, self._groups, self._keeping, self._looking, clock)
         self._looks: dict[str, Look] = {}  # by group: spares begin and settle a second listing
-        self._just_seen: dict[str, Group] = {}  # by name, spent by the next `waiting`: spares it a second reading
+        self._just_seen: dict[str, tuple[float, Group]] = {}  # when, by name; spent by the next `waiting`
 
     def keep(self, rows: Sequence[Row]) -> int:
         self._just_seen.clear()
@@ -63,7 +66,8 @@ class DynamoOutbox:
         return replace(turn, rows=rows, not_before=max(turn.not_before, ready_at), posted=found.posted)
 
     def _swept(self, name: str) -> Group:
-        group = self._just_seen.pop(name, None) or self._groups.read(name)
+        seen_at, seen = self._just_seen.pop(name, (0.0, None))
+        group = seen if seen and 0 <= self._clock.now() - seen_at < JUST_NOW else self._groups.read(name)
         while group.unswept:
             self._sweeping.sweep(group, self._looks.pop(name, None))
             group = self._groups.read(name)
@@ -210,12 +214,13 @@ class DynamoOutbox:
             with suppress(OutboxError):  # the verdict is written; whoever asks next what waits finishes the sweep
                 swept = self._sweeping.sweep(group, self._looks.pop(group.name, None), card.rows)
                 if swept is not None:
-                    self._just_seen[group.name] = swept
+                    self._just_seen[group.name] = self._clock.now(), swept
         return True
 
     def due(self, now: float) -> list[str]:
         due = [group for group in self._groups.all() if group.next_at <= now]
-        self._just_seen = {group.name: group for group in due}
+        seen_at = self._clock.now()
+        self._just_seen = {group.name: (seen_at, group) for group in due}
         return [group.name for group in sorted(due, key=lambda group: (group.oldest, group.name))]
 
     def next_due(self) -> float | None:
