@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -104,8 +105,9 @@ class Cloud:
     async def _runtime(self, path: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
         if path.endswith("/invocation/next"):
             self.notes.first_call = self.notes.first_call or time.monotonic()
-            while self._event is None:
+            if self._event is None:
                 await asyncio.sleep(3600)  # the function is frozen now; whoever measures ends it
+                raise ConnectionError
             event, self._event = self._event, None
             deadline = int(time.time() * 1000) + AHEAD_MS
             given = f"Lambda-Runtime-Aws-Request-Id: bench\r\nLambda-Runtime-Deadline-Ms: {deadline}\r\n"
@@ -196,7 +198,8 @@ def _cpu(pid: int | None) -> float | None:
 
 def _peak_mb(pid: int | None) -> float | None:
     """The most memory that a process ever had, resident."""
-    with contextlib.suppress(OSError), open(f"/proc/{pid}/status", encoding="ascii") as lines:
+    with contextlib.suppress(OSError):
+        lines = Path(f"/proc/{pid}/status").read_text("ascii").splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
     return None
 

@@ -1,4 +1,4 @@
-"""The cloud on loopback as a measurement sees it: it starts it, steers it, and knows what a function in it must be told."""
+"""The cloud on loopback as a measurement sees it: started, steered, and what a function in it must be told."""
 
 import http.client
 import json

@@ -16,6 +16,7 @@ from bench.figures import Series, table
 from bench.size import Imported
 from bench.tasks import APPRISE, NAIVE, PYTHON, SIMPLEST
 
+TIMES = "\N{MULTIPLICATION SIGN}"
 DEEP, SLOW = 12, 2_000
 """How deep the import tree is shown, and from how many microseconds on."""
 
@@ -62,9 +63,9 @@ def targets(run: Run) -> list[Target]:
 
     peak = max(start.peak_mb for start in run.starts[KNOWN])
     return [
-        Target("cold, a person already known, against (a)", against(KNOWN, SIMPLEST), 1.25, "×"),
-        Target("cold, a person to be looked up, against (a)", against(UNKNOWN, SIMPLEST), 1.5, "×"),
-        Target("cold, a person already known, against (b)", against(KNOWN, APPRISE), 0.75, "×"),
+        Target("cold, a person already known, against (a)", against(KNOWN, SIMPLEST), 1.25, TIMES),
+        Target("cold, a person to be looked up, against (a)", against(UNKNOWN, SIMPLEST), 1.5, TIMES),
+        Target("cold, a person already known, against (b)", against(KNOWN, APPRISE), 0.75, TIMES),
         Target("warm, one card, DynamoDB, processor", cost(warm.SINGLE, warm.DYNAMODB), 8, "ms"),
         Target("warm, one card, SQLite, processor", cost(warm.SINGLE, warm.SQLITE), 3, "ms"),
         Target("warm, a login in a digest of 150, DynamoDB, processor", cost(warm.DIGEST, warm.DYNAMODB), 0.5, "ms"),
@@ -106,7 +107,15 @@ def _cold(run: Run) -> str:
             f"{peak:.0f}",
         ]
 
-    head = ("cold start", "until init ms", "until the card ms", "× (a)", "processor ms", "× (a)", "peak MB")
+    head = (
+        "cold start",
+        "until init ms",
+        "until the card ms",
+        f"{TIMES} (a)",
+        "processor ms",
+        f"{TIMES} (a)",
+        "peak MB",
+    )
     return table(head, [row(name, starts) for name, starts in run.starts.items()])
 
 
@@ -184,14 +193,11 @@ def _of_the_bench(expression: str) -> str:
 
 
 def _misses(run: Run) -> str:
-    missed = [
-        f"- {target.what}: {target.measured:.2f} {target.unit}, meant to be at most {target.most:g}."
-        for target in targets(run)
-        if target.missed
-    ]
+    missed = [target for target in targets(run) if target.missed]
     if not missed:
         return "Every target is met in this run."
-    return "\n".join(["Missed in this run; where the time goes is below and in [profile/](profile/):", "", *missed])
+    lines = [f"- {each.what}: {each.measured:.2f} {each.unit}, meant to be at most {each.most:g}." for each in missed]
+    return "\n".join(["Missed in this run; where the time goes is below and in [profile/](profile/):", "", *lines])
 
 
 def _losses(run: Run) -> Iterator[str]:
@@ -199,11 +205,11 @@ def _losses(run: Run) -> Iterator[str]:
     for figure, costs in run.costs.items():
         for peer in (APPRISE, NAIVE):
             if (ratio := costs[warm.DYNAMODB].median / costs[peer].median) > 1:
-                yield f"- Warm, {figure}: {ratio:.1f} × the processor's time of {peer}."
+                yield f"- Warm, {figure}: {ratio:.1f} {TIMES} the processor's time of {peer}."
     for peer in (SIMPLEST, APPRISE, NAIVE):
         ratio = series(run.starts[KNOWN], "card").ratio(series(run.starts[peer], "card")).median
         if ratio > 1:
-            yield f"- Cold, until the card: {ratio:.2f} × the time of {peer}."
+            yield f"- Cold, until the card: {ratio:.2f} {TIMES} the time of {peer}."
     calls, least = (sum(run.starts[name][0].calls.values()) for name in (KNOWN, NAIVE))
     yield f"- A login makes {calls} calls, cards counted, where {NAIVE} makes {least}: that is what an outbox costs."
 
@@ -225,16 +231,18 @@ def _imports(run: Run) -> str:
     )
 
 
+OWNERS = ("bot", "formatters", "slack_sdk", "boto3", "botocore", "urllib3", "awslambdaric")
 REST = "Python's own, and all others"
 
 
 def _tree(imported: Sequence[Imported]) -> str:
     """What a cold start imports, outermost first, as far as it takes long."""
-    lines = ["   own ms   whole ms  module"]
-    for each in imported:
-        if each.depth <= DEEP and each.whole >= SLOW:
-            lines.append(f"{each.own / 1000:9.1f}{each.whole / 1000:11.1f}  {'  ' * each.depth}{each.name}")
-    return "\n".join(lines) + "\n"
+    lines = [
+        f"{each.own / 1000:9.1f}{each.whole / 1000:11.1f}  {'  ' * each.depth}{each.name}"
+        for each in imported
+        if each.depth <= DEEP and each.whole >= SLOW
+    ]
+    return "\n".join(["   own ms   whole ms  module", *lines]) + "\n"
 
 
 TEMPLATE = """\
@@ -260,31 +268,34 @@ candidate took its turn, so what slowed one slowed the others.
 {cold}
 
 A fresh process under AWS's own runtime client, from its start until its first card (for (a) its message) is at the
-server; {cold_rounds} rounds, after one that nobody counts. `processor` is what the process itself had of the processor until
-then: the servers' share is not in it. The routing file names one Slack destination, the outbox is DynamoDB. Ours is
-the zip of `make package`, unzipped.
+server; {cold_rounds} rounds, after one that nobody counts. `processor` is what the process itself had of the
+processor until then: the servers' share is not in it. The routing file names one Slack destination, the outbox is
+DynamoDB. Ours is the zip of `make package`, unzipped.
 
 | candidate | what it does |
 |---|---|
 | (a) | publishes the raw event to SNS with boto3. No name, no card, no memory |
-| (b) | looks the person up with boto3 and posts with Apprise's Slack plugin, imported by its class: by URL, Apprise would import all of its plugins. No outbox |
+| (b) | looks the person up with boto3 and posts with Apprise's Slack plugin. No outbox |
 | (c) | looks the person up with boto3 and posts a card with requests. No outbox |
 | ours | names, routes, keeps the login in the outbox, draws, posts, writes the verdict |
 | (d) | ours without .pyc, in a folder that can't be written to, as Lambda's |
 
+Apprise's plugins are made by their classes: by their URLs, as its own examples have it, it would import all of its
+hundred and more plugins to find the one.
+
 {imports}
 
-(In this table with `-X importtime`, which itself takes time. The tree is in [profile/imports.txt](profile/imports.txt).)
+(Measured with `-X importtime`, which itself takes time. The tree is in [profile/imports.txt](profile/imports.txt).)
 
 ## Warm
 
 {warm}
 
-Milliseconds of the process's own processor for a login, in a container that has seen many: {warm_rounds} rounds of single cards,
-fewer of batches. (b) and (c) have no digest: every login of a batch is a card to them. `three destinations` are two
-Slack channels and a Teams flow. Apprise's pauses between posts are turned off: it is the processor's time that is
-compared. Every post of ours opens a connection of its own: one that died while the function was frozen would be
-found out only after the card went out, and then nobody knows. Where the time goes:
+Milliseconds of the process's own processor for a login, in a container that has seen many: {warm_rounds} rounds of
+single cards, fewer of batches. (b) and (c) have no digest: every login of a batch is a card to them. `three
+destinations` are two Slack channels and a Teams flow. Apprise's pauses between posts are turned off: it is the
+processor's time that is compared. Every post of ours opens a connection of its own: one that died while the function
+was frozen would be found out only after the card went out, and then nobody knows. Where the time goes:
 [profile/warm.txt](profile/warm.txt).
 
 ## AWS calls

@@ -75,14 +75,17 @@ class PeerStorm:
         self.clock = SimClock()
         self.emitted = self.storm.emitted(self.clock.now())
         self.queue = Queue(self.clock, self.storm.messages(self.emitted), self._body)
-        self.channels = {"slack": Patient(self.clock, logins), "teams": TeamsChannel(self.clock, logins)}
+        self.channels: dict[str, SlackChannel | TeamsChannel] = {
+            "slack": Patient(self.clock, logins),
+            "teams": TeamsChannel(self.clock, logins),
+        }
         self._directory = Directory(self.clock)
         self._receives: Counter[str] = Counter()
         self._idle: list[ModuleType] = []
 
     def run(self) -> dict[str, list[float]]:
         """By channel: cards, never told, told twice, posts over the limit, seconds until the last that was told."""
-        people.named_on_slack = people.named_on_teams = _named  # type: ignore[assignment]  # their cards are not ours
+        people.named_on_slack = people.named_on_teams = _named  # their cards are not ours
         with ExitStack() as open_:
             for channel in self.channels.values():
                 open_.enter_context(channel)
@@ -137,7 +140,7 @@ class PeerStorm:
         assert spec.loader is not None
         copy = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(copy)
-        sys.modules["peers.people"].workspaces = self  # type: ignore[attr-defined]
+        sys.modules["bench.peers.people"].workspaces = self  # type: ignore[attr-defined]
         for plugin in getattr(copy, "channels", ()):
             self._keep_its_pace(plugin)
             sys.modules["apprise.apprise"]._shared_executor = AtOnce()  # type: ignore[attr-defined]  # noqa: SLF001
@@ -165,7 +168,7 @@ class PeerStorm:
             self.clock.dawdle(LATENCY / 2)
             return answer
 
-        requests.Session.send = slowly  # type: ignore[method-assign]
+        requests.Session.send = slowly  # type: ignore[assignment,method-assign]
 
     def _body(self, message: Message) -> str:
         return people.event(message.login, self.emitted[message.login], "d-9067000001")
@@ -183,7 +186,6 @@ def _named(message: Mapping[str, Any]) -> list[int]:
 def main(peer: str, logins: str) -> None:
     logging.disable(logging.CRITICAL)
     os.environ |= {"AWS_DEFAULT_REGION": people.REGION, "AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench"}
-    sys.path.insert(0, str(PEERS.parent))
     sys.path.append(str(LIBRARIES / "apprise"))
     began = time.process_time()
     told = PeerStorm(peer, int(logins)).run()

@@ -55,22 +55,22 @@ class Candidate:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def surroundings(self, cloud: Loopback) -> dict[str, str]:
-        return cloud.environment() | self.environment
+        return {**cloud.environment(), **self.environment}
 
 
 def simplest(folder: Path) -> Candidate:
     task = _peer(folder / "sns", None, "sns")
-    return Candidate(SIMPLEST, task, "peers.sns.handle")
+    return Candidate(SIMPLEST, task, "bench.peers.sns.handle")
 
 
 def on_apprise(folder: Path, cloud: Loopback, *, everybody: bool = False) -> Candidate:
     task = _peer(folder / "apprise", "apprise", "people", "on_apprise")
-    return Candidate(APPRISE, task, "peers.on_apprise.handle", _channels(cloud, everybody=everybody))
+    return Candidate(APPRISE, task, "bench.peers.on_apprise.handle", _channels(cloud, everybody=everybody))
 
 
 def naive(folder: Path, cloud: Loopback, *, everybody: bool = False) -> Candidate:
     task = _peer(folder / "naive", "requests", "people", "naive")
-    return Candidate(NAIVE, task, "peers.naive.handle", _channels(cloud, everybody=everybody))
+    return Candidate(NAIVE, task, "bench.peers.naive.handle", _channels(cloud, everybody=everybody))
 
 
 def ours(
@@ -123,9 +123,8 @@ def _peer(task: Path, library: str | None, *modules: str) -> Path:
         return task
     if library:
         shutil.copytree(LIBRARIES / library, task, ignore=shutil.ignore_patterns("bin", "__pycache__"))
-    (task / "peers").mkdir(parents=True)
-    for name in ("__init__", *modules):
-        shutil.copy(ROOT / "bench" / "peers" / f"{name}.py", task / "peers")
-    compiled = [PYTHON, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", task]
-    subprocess.run(compiled, check=True)
+    (task / "bench" / "peers").mkdir(parents=True)
+    for name in ("__init__", "peers/__init__", *(f"peers/{module}" for module in modules)):
+        shutil.copy(ROOT / "bench" / f"{name}.py", task / "bench" / f"{name}.py")
+    subprocess.run([PYTHON, "-m", "compileall", "-q", "--invalidation-mode=unchecked-hash", str(task)], check=True)
     return task

@@ -18,8 +18,9 @@ from urllib.parse import quote
 import pytest
 import trustme
 
-from bot.senders import REGISTRY, wire
+from bot.senders import REGISTRY
 from bot.senders.base import Outcome, Verdict
+from bot.tls import tls
 from tests.support.providers import Answer, How, Provider, Request, refused_address
 from tests.support.senders import SECRETS, Case, Stage, cases, staged
 
@@ -323,9 +324,9 @@ def trusted(authorities: dict[str, trustme.CA], monkeypatch: pytest.MonkeyPatch)
     with authorities["the authority"].cert_pem.tempfile() as path:
         for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
             monkeypatch.setenv(name, path)
-        wire.tls.cache_clear()
+        tls.cache_clear()
         yield authorities
-        wire.tls.cache_clear()
+        tls.cache_clear()
 
 
 def certificate(authority: trustme.CA, name: str) -> ssl.SSLContext:

@@ -23,6 +23,7 @@ from bot.senders import answers, wire
 from bot.senders.base import Outcome, Tools, Verdict
 from bot.senders.hosts import Address, refusal
 from bot.senders.wire import Answer, Deadline, NoAnswerError
+from bot.tls import tls
 from tests.support.clock import FakeClock
 from tests.support.examples import examples
 from tests.support.providers import Answer as Said
@@ -345,9 +346,9 @@ def far(monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     authority.issue_cert("hooks.example").configure_cert(served)
     with authority.cert_pem.tempfile() as path, Provider(lambda _: Said(200, "ok"), certificate=served) as provider:
         monkeypatch.setenv("SSL_CERT_FILE", path)
-        wire.tls.cache_clear()
+        tls.cache_clear()
         yield provider
-        wire.tls.cache_clear()
+        tls.cache_clear()
 
 
 @pytest.fixture
@@ -431,9 +432,9 @@ def test_within_gives_back_what_came_of_a_call() -> None:
 
 
 def test_one_tls_context_serves_all_and_verifies() -> None:
-    assert wire.tls() is wire.tls()
-    assert wire.tls().verify_mode is ssl.CERT_REQUIRED
-    assert wire.tls().check_hostname
+    assert tls() is tls()
+    assert tls().verify_mode is ssl.CERT_REQUIRED
+    assert tls().check_hostname
 
 
 LIBRARIES = {"slack_sdk", "pymsteams", "requests", "boto3", "botocore", "pydantic", "yaml", "urllib3"}
@@ -454,3 +455,16 @@ def test_a_sender_imports_its_own_library_and_nobody_elses(modules: str, needed:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent
     )
     assert set(done.stdout.split()) & LIBRARIES == needed
+
+
+def test_a_second_greeting_builds_on_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's side of it: who shows a ticket is sent no certificates."""
+    authority, served = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(served)
+    with authority.cert_pem.tempfile() as path, Provider(lambda _: Said(200, "ok"), certificate=served) as provider:
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+        tls.cache_clear()
+        post(provider.url)
+        post(provider.url)
+        tls.cache_clear()
+    assert [request.resumed for request in provider.posts] == [False, True]

@@ -4,7 +4,8 @@ import os
 from typing import Any
 
 import requests
-from peers import people
+
+from bench.peers import people
 
 session = requests.Session()
 slack, teams = os.environ.get("SLACK_URL", "").split(), os.environ.get("TEAMS_URL", "").split()

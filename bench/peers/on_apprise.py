@@ -9,7 +9,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from apprise import Apprise, NotifyFormat
-from peers import people
+
+from bench.peers import people
 
 
 def _plugins() -> Iterator[Any]:
@@ -20,7 +21,7 @@ def _plugins() -> Iterator[Any]:
         slack = NotifySlack(**dict(zip(("token_a", "token_b", "token_c"), tokens.split("/"), strict=True)))
         slack.webhook_url = f"{base}/services"  # loopback in the place of hooks.slack.com
         yield slack
-    if url := os.environ.get("TEAMS_URL"):
+    for url in os.environ.get("TEAMS_URL", "").split():
         from apprise.plugins.workflows import NotifyWorkflows  # noqa: PLC0415 - as above
 
         flow = urlsplit(url)

@@ -33,7 +33,7 @@ MOST_READ = 65_536
 
 _CHUNK = 16_384
 
-_sessions: dict[tuple[str, int], ssl.SSLSession] = {}
+_sessions: dict[tuple[ssl.SSLContext, str, int], ssl.SSLSession] = {}
 """TLS sessions, by host and port: a server that knows one spares both sides a third of the greeting."""
 
 
@@ -143,6 +143,7 @@ class _Connection(HTTPConnection):
         super().__init__(first.host, first.port)
         self.address = address
         self.deadline = deadline
+        self.secured: ssl.SSLSocket | None = None
         self.default_port = 443 if address.scheme == "https" else 80
         self.response_class = self._response  # type: ignore[assignment]
         if proxy:
@@ -155,8 +156,8 @@ class _Connection(HTTPConnection):
             self._tunnel()  # type: ignore[attr-defined]
         if self.address.scheme == "https":
             self.sock.settimeout(self.deadline.left())
-            known = _sessions.get((self.address.host, self.address.port))
-            self.sock = tls().wrap_socket(self.sock, server_hostname=self.address.host, session=known)
+            known = _sessions.get((tls(), self.address.host, self.address.port))
+            self.sock = self.secured = tls().wrap_socket(self.sock, server_hostname=self.address.host, session=known)
 
     def send(self, data: Any) -> None:
         for start in range(0, len(data), _CHUNK):
@@ -165,8 +166,8 @@ class _Connection(HTTPConnection):
 
     def remember(self) -> None:
         """The server's ticket, which comes with its answer: with it, the next greeting needs no certificates."""
-        if isinstance(self.sock, ssl.SSLSocket) and self.sock.session:
-            _sessions[self.address.host, self.address.port] = self.sock.session
+        if self.secured is not None and self.secured.session is not None:
+            _sessions[self.secured.context, self.address.host, self.address.port] = self.secured.session
 
     def _response(self, sock: socket.socket, **options: Any) -> HTTPResponse:
         return HTTPResponse(_Reader(sock, self.deadline), **options)  # type: ignore[arg-type]
