@@ -201,6 +201,7 @@ def _exchanged(connection: _Connection, body: bytes, headers: Mapping[str, str])
     with suppress(ConnectionError):  # who refuses a card may answer and hang up before all of it was sent
         connection.request("POST", connection.address.target, body, dict(headers))
     response = connection.getresponse()
+    connection.remember()
     try:
         said = response.read(MOST_READ)
         if response.length and len(said) < MOST_READ:
@@ -210,7 +211,6 @@ def _exchanged(connection: _Connection, body: bytes, headers: Mapping[str, str])
             raise
         said = b""  # the status says no, whatever the rest would have said
     finally:
-        connection.remember()
         response.close()
     found = {name.lower(): value for name, value in reversed(response.headers.items())}
     return Answer(response.status, found, said.decode("utf-8", "replace"))
