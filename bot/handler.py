@@ -18,15 +18,12 @@ from bot.accounts import Accounts
 from bot.aws import Aws
 from bot.clock import Clock, SystemClock
 from bot.config import Config, ConfigError
-from bot.config.bucket import SCHEME
-from bot.config.fence import Fence
-from bot.last_good import LastGood
 from bot.metrics import Figure
 from bot.names import DynamoNames
 from bot.outbox.base import Outbox, OutboxReader
+from bot.packaged_routes import PackagedRoutes, Routes
 from bot.pipeline import Intake, Pipeline
 from bot.refusals import Refusal, Refusals
-from bot.routes_in_force import HotRoutes, PackagedRoutes, Routes
 from bot.samples import canary_id
 from bot.secrets import Secrets
 from bot.senders.base import Tools
@@ -282,8 +279,12 @@ class Wiring:
 
 
 def _routes(environment: Environment, aws: Aws, clock: Clock) -> Routes:
-    if not environment.routes.startswith(SCHEME):
+    if not environment.routes.startswith("s3://"):
         return PackagedRoutes(environment.routes)
+    from bot.config.fence import Fence  # noqa: PLC0415 - a packaged file needs neither
+    from bot.last_good import LastGood  # noqa: PLC0415
+    from bot.routes_in_force import HotRoutes  # noqa: PLC0415
+
     try:
         every = float(environment.refresh_seconds)
     except ValueError:

@@ -1,17 +1,16 @@
-"""The routing in force: the packaged file's, or that of a file on S3, which changes without a deployment.
+"""The routing of a file on S3, which changes without a deployment.
 
-Of a file on S3 the newest version without mistakes is in force. Where the newest has mistakes, or S3 does not answer,
+The newest version without mistakes is in force. Where the newest has mistakes, or S3 does not answer,
 the last good one stays, also for a copy of the bot that starts cold. Where there never was a good one, nothing is in
 force and nothing is posted: what came in waits in its queue. The packaged file is never taken instead, for the operator
 named another: it only says what that one may name.
 """
 
 import logging
-from typing import Protocol
 
 from bot.aws import Aws
 from bot.clock import Clock
-from bot.config import Config, ConfigError, compiled, load_packaged
+from bot.config import Config, ConfigError, compiled
 from bot.config.bucket import Version, fetch
 from bot.config.fence import Fence
 from bot.last_good import Good, LastGood, Refused
@@ -21,25 +20,6 @@ log = logging.getLogger("bot.routes_in_force")
 
 LOOK_SECONDS = 5.0
 """How long a look at S3 may take: the logins of this call wait for it."""
-
-
-class Routes(Protocol):
-    refused: tuple[str, ...]
-    """The mistakes of the newest file, where it is not in force for them."""
-
-    def in_force(self) -> Config:
-        """The same object as long as nothing changes. Raises ConfigError where nothing is in force."""
-
-
-class PackagedRoutes:
-    """A file on this machine: in force as it was when this was made, which raises ConfigError."""
-
-    def __init__(self, path: str) -> None:
-        self.refused: tuple[str, ...] = ()
-        self._config = load_packaged(path)
-
-    def in_force(self) -> Config:
-        return self._config
 
 
 class HotRoutes:

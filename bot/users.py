@@ -4,15 +4,12 @@ A look-up never costs a login: whatever AWS says or does not say, the login goes
 bears and why there is no better one.
 """
 
-import csv
-import io
 import logging
 import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -363,6 +360,9 @@ def _read_list(path: str) -> dict[str, Person]:
 
 def _entries(path: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Each line that says something, with its number, by column."""
+    import csv  # noqa: PLC0415 - a laptop's, as a rule
+    import io  # noqa: PLC0415
+
     lines = csv.reader(io.StringIO(_content(path), newline=""), strict=True)
     try:
         columns = _columns(path, [cell.strip().lower() for cell in next(lines, [])])
@@ -394,6 +394,8 @@ def _columns(path: str, header: list[str]) -> list[str]:
         raise ConfigError(path, (f"line 1: no column {missing[0]!r}; {cure}",))
     for column in header:
         if column not in COLUMNS:
+            from difflib import get_close_matches  # noqa: PLC0415 - for mistakes alone
+
             close = get_close_matches(column, COLUMNS, n=1)
             cure = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COLUMNS)}"
             raise ConfigError(path, (f"line 1: no column is called {column!r}; {cure}",))

@@ -48,6 +48,7 @@ MAY_IMPORT = {
     "bot.senders": ("bot.aws", "bot.clock", "bot.patience", "bot.plugins", "bot.secrets", "bot.senders", "bot.tls"),
     "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.pace", "bot.senders.base"),
     "bot.last_good": ("bot.aws", "bot.config"),
+    "bot.packaged_routes": ("bot.config",),
     "bot.routes_in_force": ("bot.aws", "bot.clock", "bot.config", "bot.last_good", "bot.patience"),
     "bot.refusals": ("bot.aws", "bot.clock"),
     "bot.drawing": ("bot.config", "bot.events", "bot.outbox.base", "bot.senders.base", "formatters"),

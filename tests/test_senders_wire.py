@@ -455,16 +455,3 @@ def test_a_sender_imports_its_own_library_and_nobody_elses(modules: str, needed:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent
     )
     assert set(done.stdout.split()) & LIBRARIES == needed
-
-
-def test_a_second_greeting_builds_on_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's side of it: who shows a ticket is sent no certificates."""
-    authority, served = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(served)
-    with authority.cert_pem.tempfile() as path, Provider(lambda _: Said(200, "ok"), certificate=served) as provider:
-        monkeypatch.setenv("SSL_CERT_FILE", path)
-        tls.cache_clear()
-        post(provider.url)
-        post(provider.url)
-        tls.cache_clear()
-    assert [request.resumed for request in provider.posts] == [False, True]

@@ -33,9 +33,6 @@ MOST_READ = 65_536
 
 _CHUNK = 16_384
 
-_sessions: dict[tuple[ssl.SSLContext, str, int], ssl.SSLSession] = {}
-"""TLS sessions, by host and port: a server that knows one spares both sides a third of the greeting."""
-
 
 class NoAnswerError(Exception):
     """There is no answer to judge; `verdict` is what is known without one."""
@@ -143,7 +140,6 @@ class _Connection(HTTPConnection):
         super().__init__(first.host, first.port)
         self.address = address
         self.deadline = deadline
-        self.secured: ssl.SSLSocket | None = None
         self.default_port = 443 if address.scheme == "https" else 80
         self.response_class = self._response  # type: ignore[assignment]
         if proxy:
@@ -156,18 +152,12 @@ class _Connection(HTTPConnection):
             self._tunnel()  # type: ignore[attr-defined]
         if self.address.scheme == "https":
             self.sock.settimeout(self.deadline.left())
-            known = _sessions.get((tls(), self.address.host, self.address.port))
-            self.sock = self.secured = tls().wrap_socket(self.sock, server_hostname=self.address.host, session=known)
+            self.sock = tls().wrap_socket(self.sock, server_hostname=self.address.host)
 
     def send(self, data: Any) -> None:
         for start in range(0, len(data), _CHUNK):
             self.sock.settimeout(self.deadline.left())
             self.sock.sendall(data[start : start + _CHUNK])
-
-    def remember(self) -> None:
-        """The server's ticket, which comes with its answer: with it, the next greeting needs no certificates."""
-        if self.secured is not None and self.secured.session is not None:
-            _sessions[self.secured.context, self.address.host, self.address.port] = self.secured.session
 
     def _response(self, sock: socket.socket, **options: Any) -> HTTPResponse:
         return HTTPResponse(_Reader(sock, self.deadline), **options)  # type: ignore[arg-type]
@@ -201,7 +191,6 @@ def _exchanged(connection: _Connection, body: bytes, headers: Mapping[str, str])
     with suppress(ConnectionError):  # who refuses a card may answer and hang up before all of it was sent
         connection.request("POST", connection.address.target, body, dict(headers))
     response = connection.getresponse()
-    connection.remember()
     try:
         said = response.read(MOST_READ)
         if response.length and len(said) < MOST_READ:

@@ -56,8 +56,6 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
-    resumed: bool = False
-    """Whether the TLS that it came over built on an earlier session."""
 
     @property
     def text(self) -> str:
@@ -220,8 +218,7 @@ def _read(wire: socket.socket) -> Request | None:
         if headers.get("expect", "").lower() == "100-continue":
             wire.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         body = lines.read(int(headers.get("content-length", "0")))
-    resumed = isinstance(wire, ssl.SSLSocket) and bool(wire.session_reused)
-    return Request(method=first[0], path=first[1], headers=headers, body=body, resumed=resumed)
+    return Request(method=first[0], path=first[1], headers=headers, body=body)
 
 
 def _say(wire: socket.socket, answer: Answer, provider: Provider) -> None:
