@@ -69,16 +69,14 @@ class Aws:
         return self._session
 
     def _directly(self, service: str, region: str | None) -> Any:
-        from bot.json_services import SERVICES, JsonService  # noqa: PLC0415 - see _made
+        from bot.json_services import directly  # noqa: PLC0415 - see _made
 
-        if service not in SERVICES:
-            return None
         session = self._session_of()
         region = region or session.get_config_variable("region")
         if not region:
             raise NoRegionError(NO_REGION.format(service))
         _hush()
-        return JsonService(service, session, region, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS)
+        return directly(service, session, region, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS)
 
     def _made(self, service: str, region: str | None, **keys: str) -> Any:
         import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it

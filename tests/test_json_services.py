@@ -25,7 +25,7 @@ from moto import mock_aws
 
 import bot.aws
 from bot.aws import Aws
-from bot.json_services import SERVICES, JsonService, endpoint
+from bot.json_services import SERVICES, directly, endpoint
 from tests.support.aws import CREDENTIALS
 
 KEY = {"PK": {"S": "groups"}, "SK": {"S": "ops · ö"}}
@@ -167,10 +167,12 @@ def test_what_is_no_json_is_an_error_of_botos(client: Any, server: Server, page:
 
 def test_a_silent_table_is_waited_for_no_longer_than_others(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bot.aws, "READ_SECONDS", 0.05)
+    client = Aws().client("dynamodb")
+    client.get_item(TableName="t", Key=KEY)
+    assert [connection.sock.gettimeout() for connection in client._connections._idle] == [0.05]
     server.is_silent = True
-    with pytest.raises(ReadTimeoutError) as error:
-        Aws().client("dynamodb").get_item(TableName="t", Key=KEY)
-    assert "(read timeout=0.05)" in str(error.value.__cause__)
+    with pytest.raises(ReadTimeoutError):
+        client.get_item(TableName="t", Key=KEY)
 
 
 def test_a_table_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +207,7 @@ def test_a_proxy_of_the_environment_gets_the_call(server: Server, monkeypatch: p
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb.example")
-    assert Aws().client("dynamodb").get_item(TableName="t", Key=KEY) == {}
+    Aws().client("dynamodb").get_item(TableName="t", Key=KEY)
     ((headers, _),) = server.posts
     assert headers["host"] == "dynamodb.example"
 
@@ -252,4 +254,4 @@ def test_a_service_is_spoken_to_as_boto3_models_it(service: str) -> None:
 def test_a_region_that_is_none_is_asked_nothing(region: str) -> None:
     """An event names it, and an event may be anybody's."""
     with pytest.raises(InvalidRegionError):
-        JsonService("workspaces", get_session(), region, connect_seconds=1, read_seconds=1)
+        directly("workspaces", get_session(), region, connect_seconds=1, read_seconds=1)
