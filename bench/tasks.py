@@ -23,7 +23,6 @@ from deploy.target import Target
 ROOT = Path(__file__).parents[1]
 HOME = ROOT / ".venv-bench"
 PYTHON = HOME / "bin" / "python"
-PYTHON_VERSION = "3.13"
 LIBRARIES = HOME / "libraries"
 
 SIMPLEST, APPRISE, NAIVE = "(a) raw event to SNS, boto3", "(b) on Apprise", "(c) requests + boto3"
@@ -83,16 +82,14 @@ def ours(
     routes.write_text(ROUTES.format(host=cloud.host, secret=secret, more=more, notify=", ".join(notify)))
     Path(compiled_beside(str(routes))).write_text(dump(load(str(routes)), routes.read_bytes()))
     environment = {"ROUTES": str(routes), "OPS_HOOK": f"{cloud.slack}2", "AWS_CA_BUNDLE": ""}  # SSL_CERT_FILE is enough
-    return Candidate("ours", unzipped(zipped(folder, routes)), "bot.handler.handle", environment)
+    return Candidate("ours", unzipped(zipped(folder)), "bot.handler.handle", environment)
 
 
-def zipped(folder: Path, routes: Path | None = None) -> Package:
+@cache
+def zipped(folder: Path) -> Package:
     """What `make package` makes, for this machine's processor: once in a run."""
     arch = "arm64" if platform.machine() in ("arm64", "aarch64") else "x86_64"
-    return _packaged(Target(arch, PYTHON_VERSION), routes or ROOT / "routes.example.yml", folder / "ours.zip")
-
-
-_packaged = cache(package)
+    return package(Target(arch), ROOT / "routes.example.yml", folder / "ours.zip")
 
 
 def unzipped(package: Package) -> Path:
