@@ -323,8 +323,8 @@ def _get_ready() -> None:
 
     What goes wrong here goes wrong in the first call again, which says so.
     """
-    environment = Environment.read()
     with suppress(Exception):
+        environment = Environment.read()
         _bot(environment)
         _wiring(environment).aws.client("dynamodb")
 

@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -12,6 +14,7 @@ import pytest
 
 from bot.config import ConfigError
 from bot.handler import Environment, NotKeptError, handle
+from tests.support.aws import CREDENTIALS
 from tests.support.cli import invoke
 from tests.support.logins import event
 from tests.support.providers import Answer, Provider
@@ -390,3 +393,26 @@ def test_a_line_has_the_keys_that_lambda_filters_by(capsys: pytest.CaptureFixtur
     (line,) = lines(capsys.readouterr().err)
     assert line["level"] == "ERROR"
     assert datetime.fromisoformat(line["timestamp"]).tzinfo is not None
+
+
+ROOT = Path(__file__).parent.parent
+
+
+def started_on_lambda(stage: Path, routes: str, code: str) -> "subprocess.CompletedProcess[str]":
+    """A fresh process as Lambda starts it, up to `code`."""
+    (stage / "routes.yml").write_text(routes)
+    environment = {**CREDENTIALS, "AWS_LAMBDA_FUNCTION_NAME": "bot", "TABLE_NAME": "bot", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", f"import bot.handler; {code}"]
+    return subprocess.run(command, cwd=stage, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_the_bot_is_made_while_lambda_starts_it(stage: Path) -> None:
+    routes = "destinations: {eng: {type: slack, webhook_url: 'env:HOOK'}}\ndefault: [eng]\n"
+    done = started_on_lambda(stage, routes, "print(bot.handler._wiring.cache_info().currsize)")
+    assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
+
+
+def test_a_routing_file_that_is_no_good_fails_the_call_and_not_the_start(stage: Path) -> None:
+    done = started_on_lambda(stage, "default: [nowhere]\n", "print('started'); bot.handler.handle({}, None)")
+    assert done.stdout == "started\n"
+    assert "ConfigError" in done.stderr
