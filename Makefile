@@ -65,11 +65,10 @@ bench: $(READY) $(PAGES)  ## the measurements
 
 .PHONY: template deploy remove
 template: $(READY) node_modules/.ready  ## the tests of what AWS gets, by osls and cfn-lint
-	@$(BIN)/python -m pytest -n auto -m node
+	@$(BIN)/python -m pytest -m node
 
 deploy: $(RUNS) node_modules/.ready  ## a stage on AWS, checked first: STAGE=dev
 	@test -n "$(STAGE)" || { echo "error: name the stage: make deploy STAGE=dev"; exit 1; }
-	@$(BIN)/python -m bot check $(or $(ROUTES_FILE),routes.yml)
 	@$(MAKE) --no-print-directory package ROUTES_FILE=$(or $(ROUTES_FILE),routes.yml)
 	@$(BIN)/python -m bot deploy --stage "$(STAGE)" --routes $(or $(ROUTES_FILE),routes.yml)
 
