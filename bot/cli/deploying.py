@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import subprocess
 import zipfile
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -15,10 +17,11 @@ from bot.aws import Aws
 from bot.cli import options, readiness
 from bot.cli.readiness import Stage
 from bot.cli.show import Mistake, complain, count, note, say, say_rows
+from bot.cli.trouble import explained
 from bot.config import Config, load
 
-DEPLOY = "Example: `make deploy STAGE=dev`, which sets up and packages what this command needs"
-REMOVE = "Example: `make remove STAGE=dev`"
+DEPLOY = "Example: `python -m bot deploy --stage dev`; `make deploy STAGE=dev` also makes the package that it needs"
+REMOVE = "Example: `python -m bot remove --stage dev`, or `make remove STAGE=dev`"
 
 OSLS = Path("node_modules/.bin/osls")
 ZIP = "dist/login-bot.zip"
@@ -59,6 +62,8 @@ def remove(
     aws = Aws()
     account = readiness.account(name, where, aws)
     ready = _packaged(name, where)
+    if readiness.stack(ready, aws) is None:
+        raise Mistake(f"there is no stage {name} in {where}, account {account}: nothing to remove")
     stays = (
         f"table {ready.table} stays" if ready.table_stays else f"table {ready.table} goes, with all that waits in it"
     )
@@ -74,7 +79,7 @@ def _named(stage: str) -> str:
     """The stage's name, as the names of its table, queues and role can hold it."""
     if not stage:
         raise Mistake("name the stage: make deploy STAGE=dev")
-    if not (stage.isascii() and stage.replace("-", "").isalnum() and stage.islower() and len(stage) <= 20):
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", stage):
         raise Mistake(f"{stage!r} is no name for a stage: small letters, digits and -, 20 at the most, such as dev")
     return stage
 
@@ -99,15 +104,28 @@ def _region(asked: str) -> str:
     if not asked and len(set(said.values())) > 1:
         both = " and ".join(f"{name} is {value}" for name, value in said.items())
         raise Mistake(f"{both}: unset one, or name the region with --region")
-    session = boto3.Session()
+    try:
+        session = boto3.Session()
+    except Exception as error:
+        if why := explained(error, "the stage", "sts"):
+            raise Mistake(why) from None
+        raise
     region = asked or next(iter(said.values()), None) or session.region_name
     if not region:
         raise Mistake("no AWS region: set AWS_DEFAULT_REGION to the one whose WorkSpaces the bot tells of")
-    known = [each for part in session.get_available_partitions() for each in session.get_available_regions("sts", part)]
-    if region not in known:
-        close = get_close_matches(region, known, n=1)
+    if region not in _regions():
+        close = get_close_matches(region, _regions(), n=1)
         raise Mistake(f"there is no AWS region {region!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
     return str(region)
+
+
+@cache
+def _regions() -> tuple[str, ...]:
+    """AWS's regions, of all its partitions, as this boto3 knows them."""
+    import boto3  # noqa: PLC0415 - see above
+
+    aws = boto3.Session(region_name="us-east-1")
+    return tuple(each for part in aws.get_available_partitions() for each in aws.get_available_regions("sts", part))
 
 
 def _packaged(name: str, region: str) -> Stage:
