@@ -378,7 +378,7 @@ def test_a_script_says_yes_beforehand(clone: Clone) -> None:
 
 def test_it_says_that_the_table_stays_where_it_does(clone: Clone) -> None:
     clone.stand("prod")
-    clone.asks["tableWhenRemoved"] = "Retain"
+    clone.asks["tableWhenRemoved"] = "RetainExceptOnCreate"
     result = clone("remove", "--stage", "prod", "--yes")
     assert result.stdout.endswith("removed stage prod; table login-bot-prod stays\n")
 

@@ -44,7 +44,7 @@ class Stage:
             region=provider["region"],
             stack=f"{service['service']}-{provider['stage']}",
             table=f"{service['service']}-{provider['stage']}",
-            table_stays=says["tableWhenRemoved"] == "Retain",
+            table_stays=says["tableWhenRemoved"] != "Delete",
             routes_object=says["routesObject"],
             secrets_prefix=says["secretsPrefix"],
             topics=frozenset(filter(None, says["topics"].split(","))),

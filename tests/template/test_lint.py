@@ -1,14 +1,15 @@
-"""CloudFormation would take the template: cfn-lint holds it to AWS's own schemas."""
+"""CloudFormation would take the templates: cfn-lint holds them to AWS's own schemas."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.support.cli import ROOT
 from tests.support.template import Packaged
+
+OSLS_SAYS_TWICE = ("--ignore-checks", "W3005", "--")
+"""What depends on what."""
 
 
 def lint(*arguments: str | Path) -> str:
@@ -19,28 +20,21 @@ def lint(*arguments: str | Path) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("stage", ["dev", "prod", "local", "full"])
-def test_what_osls_makes_is_right(stage: str, request: pytest.FixtureRequest) -> None:
-    packaged: Packaged = request.getfixturevalue(stage)
-    assert lint(packaged.path) == ""
+def settled(packaged: Packaged, folder: Path) -> Path:
+    path = folder / f"{packaged.state['service']['provider']['stage']}.json"
+    path.write_text(json.dumps(packaged.settled))
+    return path
 
 
-@pytest.mark.parametrize("stage", ["dev", "full"])
-def test_what_its_conditions_leave_is_right_without_ignoring_a_thing(
-    stage: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    packaged: Packaged = request.getfixturevalue(stage)
-    settled = tmp_path / "template.json"
-    settled.write_text(json.dumps(packaged.settled))
-    assert lint("--ignore-checks", "W3005", "--", settled) == ""  # osls says twice what depends on what
+def test_what_osls_makes_is_right(dev: Packaged, prod: Packaged, local: Packaged, full: Packaged) -> None:
+    assert lint(dev.path, prod.path, local.path, full.path, ROOT / "deploy" / "other-account.yml") == ""
 
 
-def test_the_template_for_other_accounts_is_right() -> None:
-    assert lint(ROOT / "deploy" / "other-account.yml") == ""
+def test_what_conditions_leave_is_right_without_ignoring_a_thing(dev: Packaged, full: Packaged, tmp_path: Path) -> None:
+    assert lint(*OSLS_SAYS_TWICE, settled(dev, tmp_path), settled(full, tmp_path)) == ""
 
 
 def test_a_mistake_would_show(dev: Packaged, tmp_path: Path) -> None:
-    broken = json.loads(dev.path.read_text())
-    broken["Resources"]["Intake"]["Properties"]["VisibilityTimeout"] = 43201
-    (tmp_path / "template.json").write_text(json.dumps(broken))
-    assert "43201" in lint(tmp_path / "template.json")
+    broken = settled(dev, tmp_path)
+    broken.write_text(broken.read_text().replace('"VisibilityTimeout": 420', '"VisibilityTimeout": 43201'))
+    assert "43201" in lint(*OSLS_SAYS_TWICE, broken)

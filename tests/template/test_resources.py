@@ -130,7 +130,8 @@ def test_the_table_is_the_one_that_the_outbox_is_tested_on(dev: Packaged) -> Non
 
 
 @pytest.mark.parametrize(
-    ("stage", "policy"), [("dev", "Delete"), ("local", "Delete"), ("prod", "Retain"), ("own", "Retain")]
+    ("stage", "policy"),
+    [("dev", "Delete"), ("local", "Delete"), ("prod", "RetainExceptOnCreate"), ("own", "RetainExceptOnCreate")],
 )
 def test_the_table_goes_only_where_nothing_real_is_in_it(
     stage: str, policy: str, request: pytest.FixtureRequest
