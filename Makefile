@@ -50,7 +50,7 @@ run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
 	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
-	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser"
+	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser and not node"
 
 storms: $(READY)  ## the slow tests: storms, the table at every failing call, and thousands of random examples
 	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "slow and not hypothesis"
@@ -64,7 +64,7 @@ browser: $(READY) $(PAGES)  ## the tests in a real browser
 pictures: $(READY) $(PAGES)  ## docs/pictures, drawn anew from the golden cards
 	@$(BIN)/python -m tests.browser.pictures
 
-check: lint test storms browser  ## format, lint, types and all tests
+check: lint test storms browser template  ## format, lint, types and all tests
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .
@@ -89,6 +89,18 @@ bench: $(BENCH)/.ready  ## the measurements, and docs/benchmarks.md from them
 
 bench-inbox: $(READY) $(PAGES)  ## how soon the inbox shows its cards, in a real browser
 	@$(BIN)/python -m bench.inbox
+
+.PHONY: template deploy remove
+template: $(READY) node_modules/.ready  ## the tests of what AWS gets, by osls and cfn-lint
+	@$(BIN)/python -m pytest -m node
+
+deploy: $(RUNS) node_modules/.ready  ## a stage on AWS, checked first: STAGE=dev
+	@test -n "$(STAGE)" || { echo "error: name the stage: make deploy STAGE=dev"; exit 1; }
+	@$(MAKE) --no-print-directory package ROUTES_FILE=$(or $(ROUTES_FILE),routes.yml)
+	@$(BIN)/python -m bot deploy --stage "$(STAGE)" --routes $(or $(ROUTES_FILE),routes.yml)
+
+remove: $(RUNS) node_modules/.ready  ## take a stage away from AWS: STAGE=dev
+	@$(BIN)/python -m bot remove --stage "$(STAGE)"
 
 clean:  ## forget the set-up and what was said
 	@rm -rf $(VENV) $(BENCH) node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
