@@ -5,6 +5,7 @@ python -m bench --quick     # a minute: a few rounds, printed and not kept
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -45,7 +46,7 @@ def main() -> int:
 
 
 def measure(effort: Effort) -> Run:
-    began = time.monotonic()
+    began, busy = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(dir=HOME) as name, loopback(Path(name)) as cloud:
         folder = Path(name)
         _say("cold starts")
@@ -68,6 +69,7 @@ def measure(effort: Effort) -> Run:
         peers=storm.of_peers(effort.peers),
         peers_logins=effort.peers,
         seconds=time.monotonic() - began,
+        busy=busy,
     )
 
 

@@ -35,6 +35,8 @@ class Run:
     peers: dict[str, dict[str, list[float]]]
     peers_logins: int
     seconds: float
+    busy: float
+    """How many processes wanted a core when it began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def _page(run: Run) -> str:
         python=_of_the_bench("platform.python_version()"),
         boto3=_of_the_bench("__import__('boto3').__version__"),
         ric=_of_the_bench("__import__('awslambdaric').__version__"),
+        busy=f"{run.busy:.1f}",
         when=f"{datetime.now(UTC):%Y-%m-%d}",
         minutes=f"{run.seconds / 60:.0f}",
         targets=_targets(run),
@@ -252,7 +255,8 @@ TEMPLATE = """\
 What the bot costs, beside what others cost that do less. One command measures it again and writes this page anew:
 `make bench` (some {minutes} minutes; `python -m bench --quick` tries it in one).
 
-Measured on {when}: {machine}; CPython {python}, boto3 {boto3}, awslambdaric {ric}.
+Measured on {when}: {machine}; CPython {python}, boto3 {boto3}, awslambdaric {ric}. When it began, {busy} processes of
+others wanted the processor: beyond half of its cores, figures in milliseconds are too high, ratios are not.
 
 ## The targets
 
