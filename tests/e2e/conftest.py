@@ -39,9 +39,11 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
             teams=open_.enter_context(Provider.teams()),
             workspaces=open_.enter_context(door(moto.url)),
             topic=topic,
+            desk=scratch,
         )
         made.prepare()
-        made.deploy(scratch, version(EMULATOR))
+        made.deploy(version(EMULATOR))
+        made.let_batches_through()
         made.make_lookup_role()
         yield made
 

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from bot.events import DETAIL_TYPE, SAMPLE_SOURCE
 from tests.e2e.emulator import ACCOUNT, OTHER_ACCOUNT, REGION, Emulator
 from tests.support.fleet import hire
-from tests.support.providers import HOOK, Answer, Provider, Request
+from tests.support.providers import Answer, Provider, Request
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -60,6 +60,8 @@ class Stage:
     teams: Provider
     workspaces: Provider
     topic: str
+    desk: Path
+    """The operator's folder: the routing file that is packaged lies there."""
     ticks: int = 0
     outputs: dict[str, str] = field(default_factory=dict)
 
@@ -122,11 +124,10 @@ class Stage:
         document = json.dumps(statement("workspaces:DescribeWorkspaces", Resource="*"))
         iam.put_role_policy(RoleName="login-bot-lookup", PolicyName="look-up", PolicyDocument=document)
 
-    def deploy(self, scratch: Path, python: str) -> None:
+    def deploy(self, python: str) -> None:
         """As `make deploy STAGE=local` does it, with this machine's wheels."""
-        routes = scratch / "routes.yml"
+        routes, made = self.desk / "routes.yml", self.desk / "login-bot.zip"
         routes.write_text(json.dumps(self.routing()))
-        made = scratch / "login-bot.zip"
         target = ["--arch", native(), "--python", python]
         run([sys.executable, "-m", "deploy.package", *target, "--routes", str(routes), "--out", str(made)], os.environ)
         parameters = {
@@ -144,6 +145,13 @@ class Stage:
         run([str(ROOT / "node_modules/.bin/osls"), "deploy", "--stage", "local", *words], environment)
         (stack,) = self.emulator.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         self.outputs = {each["OutputKey"]: each["OutputValue"] for each in stack["Outputs"]}
+
+    def let_batches_through(self) -> None:
+        """On AWS `sqs:SendMessage` allows SendMessageBatch; the emulator asks for an action that AWS has not got."""
+        queue = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{STACK}-dead-letters"
+        document = json.dumps(statement("sqs:SendMessageBatch", Resource=queue))
+        role = self.role_arn.rpartition("/")[2]
+        self.emulator.client("iam").put_role_policy(RoleName=role, PolicyName="emulator", PolicyDocument=document)
 
     # what happens
 
@@ -190,7 +198,8 @@ class Stage:
     def operator(self, *words: str, code: int = 0) -> str:
         """What `python -m bot …` prints to the account's owner."""
         command = [sys.executable, "-m", "bot", *words, "--table", TABLE]
-        return run(command, self.emulator.environment() | {"ROUTES": f"s3://{BUCKET}/{KEY}"}, code=code)
+        environment = self.emulator.environment() | {"PYTHONPATH": str(ROOT), "ROUTES": f"s3://{BUCKET}/{KEY}"}
+        return run(command, environment, folder=self.desk, code=code)
 
     @contextmanager
     def impatient_queue(self) -> Iterator[None]:
@@ -235,6 +244,11 @@ class Stage:
         (alarm,) = found["MetricAlarms"]
         return dict(alarm)
 
+    def given_up(self, event_id: str) -> list[dict[str, Any]]:
+        """What the operator is shown of an event that some destination will not hear of."""
+        letters: list[dict[str, Any]] = json.loads(self.operator("dead-letters", "list", "--json"))
+        return [letter for letter in letters if letter["event_id"] == event_id]
+
     def mark(self, destination: str, event_id: str) -> str:
         """What the outbox's table says became of a login there; empty while it waits."""
         answer = self.emulator.client("dynamodb").query(
@@ -250,6 +264,8 @@ class Stage:
         url = sqs.create_queue(QueueName=f"listens-to-{topic.rpartition(':')[2]}")["QueueUrl"]
         asked = {"QueueUrl": url, "AttributeNames": ["QueueArn"]}
         arn = sqs.get_queue_attributes(**asked)["Attributes"]["QueueArn"]
+        policy = statement("sqs:SendMessage", Principal={"Service": "sns.amazonaws.com"}, Resource=arn)
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
         self.emulator.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         return str(url)
 
@@ -297,9 +313,9 @@ class Stage:
             put(whole)
 
 
-def posts(provider: Provider, user: str, path: str = HOOK) -> list[Request]:
-    """What a provider was sent at `path` about somebody."""
-    return [post for post in provider.posts if post.path == path and user in post.text]
+def posts(provider: Provider, user: str) -> list[Request]:
+    """What a provider was sent about somebody."""
+    return [post for post in provider.posts if user in post.text]
 
 
 def door(url: str) -> Provider:
@@ -328,7 +344,7 @@ def native() -> str:
     return {"x86_64": "x86_64", "aarch64": "arm64"}[os.uname().machine]
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], code: int = 0) -> str:
-    done = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)
+def run(command: Sequence[str], environment: Mapping[str, str], *, folder: Path = ROOT, code: int = 0) -> str:
+    done = subprocess.run(command, cwd=folder, env=dict(environment), capture_output=True, text=True, check=False)
     assert done.returncode == code, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return done.stdout
