@@ -2,14 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.emulator import Emulator
-from tests.e2e.stage import ROOT, Stage, door
+from tests.e2e.stage import ROOT, Stage, door, run
 from tests.support.aws import LoopbackAws
 from tests.support.providers import Provider
 
@@ -48,6 +50,19 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield made
 
 
-@pytest.fixture
-def lambda_venv() -> Path:
-    return LAMBDA
+@pytest.fixture(scope="session")
+def zips(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """The zip with the example's routes for a processor and a Python, each made once."""
+    folder = tmp_path_factory.mktemp("zips")
+
+    @cache
+    def made(arch: str, python: str) -> Path:
+        return build(folder / f"{arch}-{python}.zip", arch, python)
+
+    return made
+
+
+def build(out: Path, arch: str, python: str) -> Path:
+    command = [sys.executable, "-m", "deploy.package", "--arch", arch, "--python", python, "--out", str(out)]
+    run([*command, "--routes", "routes.example.yml"], os.environ)
+    return out
