@@ -44,7 +44,7 @@ run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
 	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
-	@$(BIN)/python -m pytest -n auto -m "not slow and not browser"
+	@$(BIN)/python -m pytest -n auto -m "not slow and not browser and not node and not e2e"
 
 storms: $(READY)  ## the slow tests: storms, and the table at every failing call
 	@$(BIN)/python -m pytest -n auto -m slow
@@ -55,7 +55,7 @@ browser: $(READY) $(PAGES)  ## the tests in a real browser
 pictures: $(READY) $(PAGES)  ## docs/pictures, drawn anew from the golden cards
 	@$(BIN)/python -m tests.browser.pictures
 
-check: lint test storms browser  ## format, lint, types and all tests
+check: lint test storms browser template e2e  ## format, lint, types and all tests
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .
@@ -70,5 +70,28 @@ bench: $(READY) $(PAGES)  ## the measurements
 	@$(BIN)/python -m bench.storm
 	@$(BIN)/python -m bench.inbox
 
+.PHONY: template deploy remove
+template: $(READY) node_modules/.ready  ## the tests of what AWS gets, by osls and cfn-lint
+	@$(BIN)/python -m pytest -m node
+
+deploy: $(RUNS) node_modules/.ready  ## a stage on AWS, checked first: STAGE=dev
+	@test -n "$(STAGE)" || { echo "error: name the stage: make deploy STAGE=dev"; exit 1; }
+	@$(MAKE) --no-print-directory package ROUTES_FILE=$(or $(ROUTES_FILE),routes.yml)
+	@$(BIN)/python -m bot deploy --stage "$(STAGE)" --routes $(or $(ROUTES_FILE),routes.yml)
+
+remove: $(RUNS) node_modules/.ready  ## take a stage away from AWS: STAGE=dev
+	@$(BIN)/python -m bot remove --stage "$(STAGE)"
+
+# The emulated account and Lambda's own runtime, each alone in its virtual environment, on Lambda's Python where it is here.
+.PHONY: e2e
+e2e: $(READY) .venv-e2e/.ready .venv-lambda/.ready node_modules/.ready  ## the deployed stage in an emulated account, in three minutes
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m e2e tests/e2e
+
+.venv-%/.ready: requirements-%.txt $(RUNS)
+	@echo "setting up .venv-$* (once, half a minute)"
+	@"$$($(BIN)/python -m deploy.target)" -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-$*.txt
+	@touch $@
+
 clean:  ## forget the set-up and what was said
-	@rm -rf $(VENV) node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-e2e .venv-lambda node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from bot.cli import ask, demo, look, package, records, running, turning
+from bot.cli import ask, demo, deploying, look, package, records, running, turning
 from bot.cli.inbox import command as inbox_command
 from bot.cli.show import Mistake, complain
 from bot.cli.trouble import explained
@@ -101,7 +101,7 @@ def _prepare() -> None:
             stream.reconfigure(errors="replace")  # a terminal without these characters shows question marks
 
 
-ASK, LOOK, RUN = "The routing file", "The cards", "The logins"
+ASK, LOOK, RUN, AWS = "The routing file", "The cards", "The logins", "On AWS"
 app.command(rich_help_panel=ASK, epilog=ask.CHECK, cls=Command)(ask.check)
 app.command(rich_help_panel=ASK, epilog=ask.EXPLAIN, cls=Command)(ask.explain)
 app.command(rich_help_panel=ASK, epilog=ask.MATRIX, cls=Command)(ask.matrix)
@@ -115,6 +115,8 @@ app.command(rich_help_panel=RUN, epilog=running.RUN, cls=Command)(running.run)
 app.command(rich_help_panel=RUN, epilog=records.STATUS, cls=Command)(records.status)
 app.command(rich_help_panel=RUN, epilog=turning.HOLD, cls=Command)(turning.hold)
 app.command(rich_help_panel=RUN, epilog=turning.RELEASE, cls=Command)(turning.release)
+app.command(rich_help_panel=AWS, epilog=deploying.DEPLOY, cls=Command)(deploying.deploy)
+app.command(rich_help_panel=AWS, epilog=deploying.REMOVE, cls=Command)(deploying.remove)
 app.add_typer(dead_letters, name="dead-letters", rich_help_panel=RUN)
 dead_letters.command("list", epilog=records.DEAD_LETTERS, cls=Command)(records.list_dead_letters)
 dead_letters.command("replay", epilog=turning.REPLAY, cls=Command)(turning.replay)
