@@ -32,17 +32,17 @@ BUCKET, KEY = "login-bot-routes-123456789012", "local/routes.yml"
 LOOKUP_ROLE = f"arn:aws:iam::{OTHER_ACCOUNT}:role/login-bot-lookup"
 EXTERNAL_ID = "made-up-external-id"
 
-PATIENCE_SECONDS = 45.0
+PATIENCE_SECONDS = 90.0
 """How long a test waits for what must come: a busy machine is no failure."""
 
 T = TypeVar("T")
 
 
-def eventually(look: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS) -> T:
+def eventually(look: Callable[[], T], what: str) -> T:
     """What `look` finds, as soon as it finds something."""
-    until = time.monotonic() + seconds
+    until = time.monotonic() + PATIENCE_SECONDS
     while not (found := look()):
-        assert time.monotonic() < until, f"waited {seconds:g} s for {what}"
+        assert time.monotonic() < until, f"waited {PATIENCE_SECONDS:g} s for {what}"
         time.sleep(0.1)
     return found
 
