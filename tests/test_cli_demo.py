@@ -169,7 +169,7 @@ def test_the_last_line_can_be_typed_as_it_is(tmp_path: Path) -> None:
     inside = demo(tmp_path, "--routes", quick(tmp_path)).stdout.splitlines()[-1]
     outside = spawn("demo", "--routes", quick(tmp_path), cwd=tmp_path).stdout.splitlines()[-1]
     assert inside.endswith(" -m bot --help")
-    assert outside == f"Who hears of what: routes.example.yml. Everything else: {sys.executable} -m bot --help"
+    assert outside == f"Who hears of what: routes.yml. Everything else: {sys.executable} -m bot --help"
 
 
 def test_an_interpreter_below_this_folder_is_named_from_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -236,6 +236,22 @@ def test_the_routing_file_on_s3_is_the_one_that_is_checked(clone: Clone) -> None
     assert "ssm:/login-bot/slack/hot is missing" in result.stderr
 
 
+def test_aws_region_alone_names_the_region_for_all_that_is_asked(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_REGION", REGION)
+    s3 = clone.aws.client("s3")
+    s3.create_bucket(Bucket="routes", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="routes", Key="routes.yml", Body=ROUTES.encode())
+    clone.asks["routesObject"] = "routes/routes.yml"
+    result = clone("deploy", "--stage", "dev")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_routing_file_on_s3_is_nothing_to_be_packaged(clone: Clone) -> None:
+    result = clone("deploy", "--stage", "dev", ROUTES="s3://routes/routes.yml")
+    assert result.stderr.startswith("error: s3://routes/routes.yml is not packaged; name a file on this machine")
+
+
 def test_a_package_of_another_routing_file_is_not_deployed(clone: Clone) -> None:
     (clone.folder / "routes.yml").write_text(ROUTES + "# changed since\n")
     result = clone("deploy", "--stage", "dev")

@@ -195,14 +195,23 @@ def test_the_mistakes_of_another_routing_text_are_at_their_lines(standing: Runni
         ("alice", "login is not an object"),
         ({"user": 7}, "login.user is not text"),
         (ALICE | {"time": "tomorrow"}, "time 'tomorrow' is none; write it as 2026-11-23T05:12:00Z"),
+        (
+            ALICE | {"time": "9999-12-31T23:59:59Z"},
+            "time '9999-12-31T23:59:59Z' is none; write it as 2026-11-23T05:12:00Z",
+        ),
         (ALICE | {"directory": ""}, "detail.directoryId is missing"),
         ({"event": {"detail-type": "Other"}}, "detail-type is 'Other', not 'WorkSpaces Access'"),
     ],
-    ids=["no object", "no text", "no time", "no directory", "another event"],
+    ids=["no object", "no text", "no time", "the end of time", "no directory", "another event"],
 )
 def test_a_form_that_is_no_login_is_refused_with_its_reason(standing: RunningInbox, login: Any, reason: str) -> None:
     said = standing.page_posts("/look", {"login": login})
     assert (said.status, said.json) == (400, {"error": reason})
+
+
+def test_half_a_character_that_no_channel_can_encode_is_replaced(standing: RunningInbox) -> None:
+    said = standing.page_posts("/look", {"login": ALICE | {"user": "al\ud83d"}})
+    assert said.json["summary"].startswith("al? · Engineering")
 
 
 def test_a_pasted_event_goes_as_it_is_and_is_said_once(running: RunningInbox) -> None:
@@ -321,6 +330,17 @@ def test_a_page_without_the_token_posts_nothing_even_from_our_own_origin(standin
     assert "token" in said.json["error"]
 
 
+@pytest.mark.parametrize(
+    ("path", "dest", "status"),
+    [("/", "document", 200), ("/", "iframe", 403), ("/", "empty", 403), ("/state", "document", 403)],
+    ids=["a link", "a frame", "a fetch", "a link to more than the page"],
+)
+def test_a_link_on_another_site_opens_the_page_and_nothing_else_of_it_does(
+    standing: RunningInbox, path: str, dest: str, status: int
+) -> None:
+    assert standing.ask("GET", path, Sec_Fetch_Site="cross-site", Sec_Fetch_Dest=dest).status == status
+
+
 @pytest.mark.parametrize("path", ["/", "/state", "/cards?destination=eng-slack", "/stream"])
 def test_a_name_that_was_made_to_lead_here_reads_nothing(standing: RunningInbox, path: str) -> None:
     assert standing.ask("GET", path, Host="evil.example").status == 421
@@ -344,6 +364,13 @@ def test_the_page_bears_the_token_and_no_script_of_its_own(standing: RunningInbo
     assert standing.token in page.text
     assert page.text.count("<script") == page.text.count('<script type="module" src="/built/inbox.js">') == 1
     assert "style=" not in page.text
+
+
+def test_a_fault_of_the_inbox_itself_is_said_as_every_other_reason_is(running: RunningInbox) -> None:
+    del running.bot.answers
+    said = running.ask("GET", "/state")
+    assert (said.status, list(said.json)) == (500, ["error"])
+    assert "AttributeError" in said.json["error"]
 
 
 def test_an_open_page_hears_that_something_is_new(running: RunningInbox) -> None:

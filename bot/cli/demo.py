@@ -113,7 +113,7 @@ def demo(
     serve = command.in_a_terminal() if serve is None else serve
     if not serve:
         say(f"In the browser, with logins of your own: {_python()} -m bot demo --serve")
-    say(f"Who hears of what: {ROUTES.name}. Everything else: {_python()} -m bot --help")
+    say(f"Who hears of what: {_from_here(Path(routes))}. Everything else: {_python()} -m bot --help")
     if stop.is_set():
         raise typer.Exit(130)
     if serve:
@@ -152,8 +152,11 @@ def _say_what_is_next(bot: Bot, told: Sequence[Told], known: int, state: str) ->
 
 def _python() -> str:
     """The interpreter as it is called from here."""
-    python = Path(sys.executable)
-    return str(python.relative_to(Path.cwd()) if python.is_relative_to(Path.cwd()) else python)
+    return _from_here(Path(sys.executable))
+
+
+def _from_here(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def _say_what_this_is(routes: str, real: Collection[str]) -> None:

@@ -38,6 +38,8 @@ def deploy(*, stage: Name = "", region: Region = "", routes: options.Routes = op
     stops the deployment before anything was changed. AWS itself goes back to what was there where it fails halfway.
     """
     name = _named(stage)
+    if "://" in routes:
+        raise Mistake(f"{routes} is not packaged; name a file on this machine (ROUTES, or --routes)")
     config = load(routes)
     _check_zip(routes)
     where = _region(region)
@@ -78,7 +80,7 @@ def remove(
 def _named(stage: str) -> str:
     """The stage's name, as the names of its table, queues and role can hold it."""
     if not stage:
-        raise Mistake("name the stage: make deploy STAGE=dev")
+        raise Mistake("name the stage, such as STAGE=dev for make, or --stage dev")
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,19}", stage):
         raise Mistake(f"{stage!r} is no name for a stage: small letters, digits and -, 20 at the most, such as dev")
     return stage
@@ -116,6 +118,7 @@ def _region(asked: str) -> str:
     if region not in _regions():
         close = get_close_matches(region, _regions(), n=1)
         raise Mistake(f"there is no AWS region {region!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+    os.environ["AWS_DEFAULT_REGION"] = region  # whoever asks AWS later, and names none
     return str(region)
 
 
@@ -144,11 +147,11 @@ def _check(config: Config, stage: Stage, aws: Aws) -> None:
     """Everything that would keep the function from telling logins, all at once; nothing is changed yet."""
     if why := readiness.in_the_way(stage, aws):
         raise Mistake(why)
-    configs = [config, load(f"s3://{stage.routes_object}")] if stage.routes_object else [config]
-    found = readiness.absent(configs[-1], stage, aws)
+    in_force = load(f"s3://{stage.routes_object}") if stage.routes_object else config
+    found = readiness.absent(in_force, stage, aws)
     for each in found.notes:
         note(f"note: {each}")
-    if mistakes := [*readiness.out_of_reach(configs[-1], stage), *found.mistakes]:
+    if mistakes := [*readiness.out_of_reach(in_force, stage), *found.mistakes]:
         complain(*mistakes)
         complain(f"{count(len(mistakes), 'mistake')}: nothing was deployed")
         raise typer.Exit(1)

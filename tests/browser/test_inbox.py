@@ -72,6 +72,12 @@ def press(window: "Page", button: str) -> None:
     window.get_by_role("button", name=button, exact=True).click()
 
 
+def height(shown: "Locator") -> float:
+    box = shown.bounding_box()
+    assert box is not None
+    return box["height"]
+
+
 # A login
 
 
@@ -115,6 +121,21 @@ def test_five_hundred_at_once_are_digests_and_each_of_them_is_on_one(opened: "Pa
     counted = [int(title.split(" ")[0]) for title in shown.all_inner_texts()]
     assert sum(counted) == 500
     assert len(counted) < 20
+
+
+def test_a_long_card_is_folded_until_somebody_asks_or_comes_to_its_link_by_the_keyboard(
+    opened: "Page", expect: Any
+) -> None:
+    press(opened, "Send 500")
+    card = cards(opened, "eng-slack").last  # the first that comes: later ones stand above it
+    drawn = card.locator("[data-kind]")
+    card.get_by_role("button", name="Show all of it").click()
+    assert height(drawn) > 1000
+    card.get_by_role("button", name="Show less").click()
+    assert height(drawn) < 500
+    drawn.get_by_role("link").focus()
+    expect(card.get_by_role("button", name="Show less")).to_be_visible()
+    expect(drawn.get_by_role("link")).to_be_in_viewport()
 
 
 def test_a_channel_that_asks_to_wait_shows_until_when(opened: "Page", expect: Any) -> None:
@@ -164,6 +185,19 @@ def test_a_page_whose_bot_has_ended_says_so(window: "Page", expect: Any, tmp_pat
         expect(window.locator("#routing")).to_contain_text("is in force")
         expect(window.locator("#connection")).to_have_text("")
     expect(window.locator("#connection")).to_have_text("Not connected: is the bot still running?")
+
+
+def test_an_open_page_goes_on_with_a_bot_that_is_started_anew(window: "Page", expect: Any, tmp_path: Path) -> None:
+    with inbox(tmp_path, clock=SystemClock()) as first:
+        window.goto(first.url)
+        expect(window.locator("#routing")).to_contain_text("is in force")
+        fill(window, user="grace.hopper")
+    expect(window.locator("#connection")).to_have_text("Not connected: is the bot still running?")
+    with inbox(tmp_path, clock=SystemClock(), port=first.port) as second:
+        second.bot.start()
+        expect(window.locator("#connection")).to_have_text("")
+        press(window, "Send")
+        expect(cards(window, "eng-slack").get_by_text("grace.hopper logged in – Engineering")).to_be_visible()
 
 
 # The composer

@@ -88,14 +88,14 @@ class RunningInbox:
 
 
 @contextmanager
-def inbox(folder: Path, *, routes: str = ROUTES, clock: Clock | None = None) -> Iterator[RunningInbox]:
-    """Serves; told is only what the test tells (`bot.tell()`), unless it starts the bot."""
+def inbox(folder: Path, *, routes: str = ROUTES, clock: Clock | None = None, port: int = 0) -> Iterator[RunningInbox]:
+    """Serves; told is only what the test tells (`bot.tell()`), unless it starts the bot. `port` is an earlier one's."""
     file = folder / "routes.yml"
     if not file.exists():
         file.write_text(routes)
     people = ListedPeople(str(write(folder, "users.csv", USERS)))
     bot = LocalBot(routes=str(file), state=str(folder / "state.sqlite"), people=people, clock=clock or FakeClock())
-    with listening(0) as listener:
+    with listening(port) as listener:
         port = listener.getsockname()[1]
         server = Server(bot, port=port)
         thread = Thread(target=server.run, kwargs={"sockets": [listener]})

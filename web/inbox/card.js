@@ -15,10 +15,7 @@ export function cardElement(card) {
   const made = element("article", "card", heading(card));
   made.dataset.outcome = card.outcome;
   made.dataset.id = card.id;
-  if (card.reason) made.append(element("p", "reason", card.reason));
-  made.append(drawn(card.kind, card.payload), because(card));
-  if (card.used !== null) made.append(weight(card));
-  if (card.payload !== null) made.append(json(card.payload));
+  made.append(drawn(card.kind, card.payload), footer(card));
   return made;
 }
 
@@ -33,7 +30,18 @@ function heading(card) {
   const at = element("time", "", time(card.told_at));
   at.dateTime = new Date(card.told_at * 1000).toISOString();
   const outcome = element("span", "outcome", OUTCOMES[card.outcome](card));
-  return element("header", "", element("h3", "", about(card)), element("p", "", outcome, " ", at));
+  const title = element("h3", "", about(card));
+  title.title = title.textContent; // a long one is cut
+  const made = element("header", "", title, element("p", "told", outcome, " ", at));
+  if (card.reason) made.append(element("p", "reason", card.reason));
+  return made;
+}
+
+function footer(card) {
+  const made = element("footer", "", because(card));
+  if (card.used !== null) made.append(weight(card));
+  if (card.payload !== null) made.append(json(card.payload));
+  return made;
 }
 
 function because({ why }) {

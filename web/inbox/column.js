@@ -9,7 +9,7 @@ import { CHANNELS, count, time } from "./words.js";
 const PAGE = 20;
 const MOST = 200; // cards that a column holds while new ones come in; older ones are fetched again
 
-const ANSWERS = { takes: "takes every card", busy: "429: wait 20 s", silent: "no answer", gone: "404: gone" };
+const ANSWERS = { takes: "takes every card", busy: "asks to wait (429)", silent: "does not answer", gone: "is gone (404)" };
 
 export class Column {
   constructor(name) {
@@ -23,9 +23,10 @@ export class Column {
     this.list = element("div", "cards");
     this.empty = element("p", "empty", "No card yet.");
     this.end = element("div", "end");
-    this.scroll = element("div", "scroll", this.waiting, this.empty, this.list, this.end);
-    const label = element("label", "answer", "Channel ", this.answer);
-    this.element = element("section", "column", this.title, this.facts, label, this.scroll);
+    this.scroll = element("div", "scroll", this.empty, this.list, this.end);
+    const label = element("label", "answer", "Pretend that it ", this.answer);
+    const head = element("header", "head", this.title, this.facts, label, this.waiting);
+    this.element = element("section", "column", head, this.scroll);
     this.element.setAttribute("aria-label", name);
     this.element.dataset.destination = name;
     this.watcher = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && this.more(), NEAR);

@@ -5,7 +5,10 @@ import { onTheme, theme } from "./theme.js";
 
 export const NEAR = { rootMargin: "600px", scrollMargin: "600px" }; // around the window, and around a column that scrolls
 
+const TALL = 640; // pixels; a taller card, such as a digest of a hundred logins, is folded
+
 const payloads = new WeakMap();
+const unfolded = new WeakSet();
 let renderers = null;
 const near = new Set();
 
@@ -53,5 +56,27 @@ async function paint(place) {
   if (!near.has(place)) return;
   const { kind, payload } = payloads.get(place);
   place.replaceChildren(draw(kind, payload, { theme: theme() }));
+  place.classList.remove("folded");
   place.style.minHeight = "";
+  if (place.offsetHeight > TALL) fold(place);
+}
+
+/** Show the beginning; all of it when somebody asks, or comes to a link of it by the keyboard. */
+function fold(place) {
+  const button = element("button", "unfold");
+  button.type = "button";
+  const show = (all) => {
+    place.classList.toggle("folded", !all);
+    if (all) unfolded.add(place);
+    else unfolded.delete(place);
+    button.textContent = all ? "Show less" : "Show all of it";
+  };
+  button.addEventListener("click", () => show(place.classList.contains("folded")));
+  place.firstChild.addEventListener("focusin", (event) => {
+    if (!place.classList.contains("folded")) return;
+    show(true);
+    event.composedPath()[0].scrollIntoView({ block: "nearest" });
+  });
+  place.append(button);
+  show(unfolded.has(place));
 }

@@ -30,7 +30,7 @@ export function looked(steps) {
 
 function destination({ destination, kind, languages }) {
   const cards = languages.map((each, index) => {
-    const title = language(each.language) + (index === 0 ? ", its own" : "");
+    const title = language(each.language) + (index === 0 ? ", as it is sent" : "");
     if (each.failed) return keyed(`${destination}.${each.language}`, title, element("p", "reason", each.failed));
     const made = keyed(`${destination}.${each.language}`, title, drawn(kind, each.payload), weight(each), json(each.payload));
     made.open = index === 0;

@@ -58,7 +58,8 @@ class Form:
         for name, value in texts.items():
             if not isinstance(value, str):
                 raise RefusedError(f"login.{name} is not text")
-        return cls(**{name: value.strip() for name, value in texts.items()}, event=data.get("event"))
+        encodable = {name: value.strip().encode("utf-8", "replace").decode() for name, value in texts.items()}
+        return cls(**encodable, event=data.get("event"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def compose(form: Form, count: int, now: float) -> Composed:
 
 
 def _event(form: Form, name: str, number: int, now: float) -> dict[str, Any]:
-    at = _time(form.time) or datetime.fromtimestamp(now, UTC) - timedelta(seconds=AWS_SECONDS)
+    at, emitted_at = _times(form.time, now)
     desk = hashlib.sha256(f"{name or number}".encode()).hexdigest()[:9]
     return {
         "version": "0",
@@ -93,7 +94,7 @@ def _event(form: Form, name: str, number: int, now: float) -> dict[str, Any]:
         "detail-type": DETAIL_TYPE,
         "source": SOURCE,
         "account": "123456789012",
-        "time": _iso(at + timedelta(seconds=AWS_SECONDS)),
+        "time": _iso(emitted_at),
         "region": "eu-west-1",
         "resources": [],
         "detail": {
@@ -125,13 +126,15 @@ def _workspace(event: Any) -> str:
     return str(detail.get("workspaceId") or "") if isinstance(detail, dict) else ""
 
 
-def _time(text: str) -> datetime | None:
-    """Raises RefusedError for what is no time."""
+def _times(text: str, now: float) -> tuple[datetime, datetime]:
+    """When the login was, and when AWS emits it: now, without a text. Raises RefusedError for what is no time."""
+    delay = timedelta(seconds=AWS_SECONDS)
     if not text:
-        return None
+        return (emitted_at := datetime.fromtimestamp(now, UTC)) - delay, emitted_at
     try:
         at = datetime.fromisoformat(text)
-        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        return at, at + delay
     except (ValueError, OverflowError):
         raise RefusedError(f"time {text[:60]!r} is none; write it as 2026-11-23T05:12:00Z") from None
 

@@ -63,7 +63,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin.removeprefix("http://") not in self._hosts:
             return _no(403, "pages of other origins may not talk to the inbox")
-        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not _is_followed_link(request):
             return _no(403, "pages of other sites may not talk to the inbox")
         return None if request.method in ("GET", "HEAD") else self._turn_away_post(request)
 
@@ -75,6 +75,11 @@ class Guard:
         if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             return _no(415, "only application/json is read")
         return None
+
+
+def _is_followed_link(request: Request) -> bool:
+    """Whether somebody goes to the page itself, by a link such as those in the documentation: not in a frame."""
+    return request.method == "GET" and request.url.path == "/" and request.headers.get("sec-fetch-dest") == "document"
 
 
 class BodyError(Exception):

@@ -30,10 +30,7 @@ WEB = Path(__file__).parents[3] / "web"
 PAGE = WEB / "inbox" / "inbox.html"
 BUILT = WEB / "built" / "inbox"
 """The page's scripts, as `make web` bundles them."""
-FILES = {
-    "/inbox.css": (WEB / "inbox" / "inbox.css", "text/css"),
-    "/inbox.svg": (WEB / "inbox" / "inbox.svg", "image/svg+xml"),
-}
+FILES = ("inbox.css", "composer.css", "columns.css", "cards.css", "inbox.svg")
 MOST_CARDS = 50
 """Cards in one answer: a column shows a few, and asks for more when somebody scrolls there."""
 
@@ -43,7 +40,7 @@ def application(bot: LocalBot, *, port: int, token: str) -> ASGIApp:
     inbox = _Inbox(bot, token)
     routes = [
         Route("/", inbox.page),
-        *(Route(path, _file(*file)) for path, file in FILES.items()),
+        *(Route(f"/{name}", _file(name)) for name in FILES),
         Mount("/built", StaticFiles(directory=BUILT, check_dir=False)),
         Route("/state", inbox.state),
         Route("/cards", inbox.cards),
@@ -60,6 +57,7 @@ def application(bot: LocalBot, *, port: int, token: str) -> ASGIApp:
         Mistake: _mistake,
         OutboxError: _mistake,
         HTTPException: _http,
+        Exception: _failed,
     }
     return Guard(Starlette(routes=routes, exception_handlers=handlers), port=port, token=token)
 
@@ -213,9 +211,9 @@ def _number(text: str, name: str) -> int:
     return int(text)
 
 
-def _file(path: Path, media_type: str) -> Callable[[Request], Response]:
+def _file(name: str) -> Callable[[Request], Response]:
     def answer(_: Request) -> Response:
-        return FileResponse(path, media_type=media_type)
+        return FileResponse(PAGE.with_name(name))
 
     return answer
 
@@ -238,3 +236,7 @@ def _mistake(_: Request, error: Mistake | OutboxError) -> Response:
 
 def _http(_: Request, error: HTTPException) -> Response:
     return _said(error.status_code, error.detail)
+
+
+def _failed(_: Request, error: Exception) -> Response:
+    return _said(500, f"the inbox failed with {type(error).__name__}; that is a mistake of its own")
