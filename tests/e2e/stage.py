@@ -195,9 +195,9 @@ class Stage:
         assert "FunctionError" not in answer, answer["Payload"].read()
         self.ticks += 1
 
-    def operator(self, *words: str, code: int = 0) -> str:
+    def operator(self, *words: str, table: bool = True, code: int = 0) -> str:
         """What `python -m bot …` prints to the account's owner."""
-        command = [sys.executable, "-m", "bot", *words, "--table", TABLE]
+        command = [sys.executable, "-m", "bot", *words, *(["--table", TABLE] if table else [])]
         environment = self.emulator.environment() | {"PYTHONPATH": str(ROOT), "ROUTES": f"s3://{BUCKET}/{KEY}"}
         return run(command, environment, folder=self.desk, code=code)
 

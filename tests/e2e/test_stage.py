@@ -35,6 +35,13 @@ def test_teams_a_mailbox_and_the_default_hear_of_theirs(stage: Stage) -> None:
     assert eventually(lambda: posts(stage.ops, "gail"), "the card for a directory that nobody listed")
 
 
+def test_the_operators_sample_takes_the_whole_way(stage: Stage) -> None:
+    before = len(stage.eng.posts)
+    stage.operator("send-test", "eng-slack", "--deployed", "--stage", "local", table=False)
+    (card,) = eventually(lambda: stage.eng.posts[before:], "the sample's card")
+    assert "sample" in card.text.casefold()
+
+
 def test_what_happened_is_counted_and_timed(stage: Stage) -> None:
     event_id = stage.log_in("hugo")
     eventually(lambda: stage.told(event_id), "the card")
