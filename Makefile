@@ -9,6 +9,8 @@ ARCH ?= arm64
 ZIP ?= dist/login-bot$(if $(filter-out arm64,$(ARCH)),-$(ARCH)).zip
 ROUTES_FILE ?=
 INCLUDE ?=
+STORM := 20
+SEED :=
 PAGES := web/built/preview.js
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -46,8 +48,11 @@ run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
 test: $(READY)  ## the tests, under a minute
 	@$(BIN)/python -m pytest -n auto -m "not slow and not browser and not node and not e2e"
 
-storms: $(READY)  ## the slow tests: storms, and the table at every failing call
-	@$(BIN)/python -m pytest -n auto -m slow
+storms: $(READY)  ## the slow tests: storms, the table at every failing call, and thousands of random examples
+	@$(BIN)/python -m pytest -n auto -m "slow and not hypothesis"
+	@seed=$(or $(SEED),$$($(BIN)/python -c 'import random; print(random.getrandbits(32))')); \
+	echo "$(STORM) times as many random examples, seed $$seed (the same again: make storms SEED=$$seed)"; \
+	STORM=$(STORM) $(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-seed=$$seed
 
 browser: $(READY) $(PAGES)  ## the tests in a real browser
 	@$(BIN)/python -m pytest -n auto -m browser tests/browser

@@ -4,9 +4,9 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from bot.cli import app
+        from bot.cli import main
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] in ("bot", "formatters"):
             raise
         sys.exit(f"error: {error.name} is not installed here; run `make run` first, then .venv/bin/python -m bot")
-    app(prog_name="python -m bot")
+    main()

@@ -4,7 +4,7 @@ Whatever a formatter, a sender or the outbox does wrong here costs this group's 
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bot.clock import Clock
@@ -32,6 +32,9 @@ LEASE = 60.0
 SHORTEST_HOLD = 1.0
 LONGEST_HOLD = 3600.0
 """Seconds that a provider's Retry-After is honoured at least and at most: 0.001 would hammer, a year would be loss."""
+
+LONGEST_OWN_HOLD = 60.0
+"""Seconds that a channel is left alone at the most whose provider says 429 and not for how long: 1, 2, 4 … of them."""
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 900.0
@@ -168,7 +171,7 @@ class Delivery:
         verdict = self._give_up(card, verdict)
         if verdict.outcome is Outcome.SENT and card.group in self._most:
             self._most[card.group] = min(self._most[card.group] * 2, MOST_ROWS)
-        return verdict, _wait(verdict, card.rows)
+        return verdict, _wait(verdict, card)
 
     def _give_up(self, card: Card, verdict: Verdict) -> Verdict:
         """A dead verdict, once the fallback's rows are kept; where they can't be, the card's own rows go on waiting."""
@@ -250,20 +253,22 @@ def _fallback_row(row: Row, fallback: Destination, reason: str, now: float) -> R
     )
 
 
-def _wait(verdict: Verdict, rows: Sequence[Row]) -> Wait:
-    """Longer with every try, and the channel goes on with other logins; unless the provider names a time for all."""
+def _wait(verdict: Verdict, card: Card) -> Wait:
+    """Longer with every try, and the channel goes on with other logins; unless there were too many posts for it."""
+    tries = max(row.tries + row.doubts for row in card.rows)
     if verdict.outcome is Outcome.AGAIN and verdict.after:
         return Wait(group=min(max(verdict.after, SHORTEST_HOLD), LONGEST_HOLD))
+    if verdict.throttled:
+        return Wait(group=_doubled(SHORTEST_HOLD, card.throttled, LONGEST_OWN_HOLD))
     if verdict.outcome is Outcome.AGAIN:
-        return Wait(rows=_pause(FIRST_PAUSE, LONGEST_PAUSE, rows))
+        return Wait(rows=_doubled(FIRST_PAUSE, tries, LONGEST_PAUSE))
     if verdict.outcome is Outcome.UNSURE:
-        return Wait(rows=_pause(FIRST_DOUBT_PAUSE, LONGEST_DOUBT_PAUSE, rows))
+        return Wait(rows=_doubled(FIRST_DOUBT_PAUSE, tries, LONGEST_DOUBT_PAUSE))
     return Wait()
 
 
-def _pause(first: float, longest: float, rows: Sequence[Row]) -> float:
-    tries = max(row.tries + row.doubts for row in rows)
-    return min(first * 2.0 ** min(tries, 16), longest)
+def _doubled(first: float, times: int, longest: float) -> float:
+    return min(first * 2.0 ** min(times, 16), longest)
 
 
 _LEVELS = {

@@ -117,39 +117,63 @@ class Login:
 
 
 def parse(raw: object, *, received_at: datetime) -> Login:
-    """One WorkSpaces Access event, as EventBridge hands it over, as a Login.
+    """One WorkSpaces Access event, as EventBridge hands it over or as a queue carries it (its JSON text), as a Login.
 
     Raises RefusedError, with the reason, for anything else.
     """
-    _refuse_oversize(raw)
-    if not isinstance(raw, dict):
-        raise RefusedError(f"not a JSON object but {_kind(raw)}")
-    if (kind := raw.get("detail-type")) != DETAIL_TYPE:
-        raise RefusedError(f"detail-type is {_shown(kind)}, not {DETAIL_TYPE!r}")
-    if (source := raw.get("source")) not in (SOURCE, SAMPLE_SOURCE):
-        raise RefusedError(f"source is {_shown(source)}, not {SOURCE!r}")
-    detail = raw.get("detail")
-    if not isinstance(detail, dict):
-        raise RefusedError(f"detail is {_kind(detail)}, not an object")
-    if (action := _text(detail.get("actionType")) or "successfulLogin").lower() != "successfullogin":
-        raise RefusedError(f"actionType is {_shown(action)}, not 'successfulLogin'")
-    emitted_at = _time(raw.get("time"))
-    logged_in_at = _time(detail.get("loginTime"))
+    event = _opened(raw)
+    detail = _detail_of_a_login(event)
+    emitted_at, logged_in_at = _time(event.get("time")), _time(detail.get("loginTime"))
     return Login(
-        event_id=_event_id(raw, detail),
+        event_id=_event_id(event, detail),
         workspace_id=_id(detail, "workspaceId"),
         directory_id=_id(detail, "directoryId").removeprefix("domain/"),
         logged_in_at=logged_in_at or emitted_at or received_at,
         emitted_at=emitted_at or logged_in_at or received_at,
         received_at=received_at,
-        account=_text(raw.get("account")),
-        region=_text(raw.get("region")),
+        account=_text(event.get("account")),
+        region=_text(event.get("region")),
         address=_text(detail.get("clientIpAddress")),
         client=_text(detail.get("workspacesClientProductName")),
         client_version=_text(detail.get("clientVersion")),
         platform=_text(detail.get("clientPlatform")),
-        sample=source == SAMPLE_SOURCE,
+        sample=event["source"] == SAMPLE_SOURCE,
     )
+
+
+def not_json(error: Exception) -> str:
+    """Why a text is no JSON, and where in it: `error` is what `json.loads` raised."""
+    if isinstance(error, json.JSONDecodeError):
+        where = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
+        return f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} at {where}"
+    return "not JSON that can be read: nested too deeply, or a number too long"
+
+
+def _opened(raw: object) -> dict[str, Any]:
+    """The event as an object, out of its text where it is one."""
+    _refuse_oversize(raw)
+    if isinstance(raw, str):
+        try:
+            raw = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise RefusedError(not_json(error)) from None
+    if not isinstance(raw, dict):
+        raise RefusedError(f"not a JSON object but {_kind(raw)}")
+    return raw
+
+
+def _detail_of_a_login(event: dict[str, Any]) -> dict[str, Any]:
+    """What AWS says of the login itself. Raises RefusedError where the event is of something else."""
+    if (kind := event.get("detail-type")) != DETAIL_TYPE:
+        raise RefusedError(f"detail-type is {_shown(kind)}, not {DETAIL_TYPE!r}")
+    if (source := event.get("source")) not in (SOURCE, SAMPLE_SOURCE):
+        raise RefusedError(f"source is {_shown(source)}, not {SOURCE!r}")
+    detail = event.get("detail")
+    if not isinstance(detail, dict):
+        raise RefusedError(f"detail is {_kind(detail)}, not an object")
+    if (action := _text(detail.get("actionType")) or "successfulLogin").lower() != "successfullogin":
+        raise RefusedError(f"actionType is {_shown(action)}, not 'successfulLogin'")
+    return detail
 
 
 def _refuse_oversize(raw: object) -> None:

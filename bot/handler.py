@@ -3,7 +3,6 @@
 The only file that wires the real world for Lambda.
 """
 
-import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
@@ -20,7 +19,6 @@ from bot.clock import Clock, SystemClock
 from bot.config import Config, ConfigError
 from bot.config.bucket import SCHEME
 from bot.config.fence import Fence
-from bot.events import MAX_EVENT_BYTES
 from bot.last_good import LastGood
 from bot.metrics import Figure
 from bot.names import DynamoNames
@@ -196,7 +194,7 @@ def _take_event(bot: Bot, event: object, until: float) -> None:
 
 def _take_batch(bot: Bot, records: list[Any], until: float) -> dict[str, Any]:
     """Every record alone: what one of them is costs its neighbours nothing."""
-    intake = _take_in(bot, map(_open, records), until)
+    intake = _take_in(bot, map(_body, records), until)
     looked_at = list(zip(records, intake.taken, strict=True))
     refused = [
         Refusal(_carried(record), taken.refused, _message_id(record)) for record, taken in looked_at if taken.refused
@@ -216,19 +214,13 @@ def _message_id(record: Any) -> str:
 
 def _carried(record: Any) -> Any:
     """The text that a queue record carries; the record itself, where it carries none."""
-    body = record.get("body") if isinstance(record, dict) else None
+    body = _body(record)
     return body if isinstance(body, str) else record
 
 
-def _open(record: Any) -> object:
-    """The event in a queue record, or the text that is none: `parse` refuses it with its reason."""
-    body = record.get("body") if isinstance(record, dict) else record
-    if not isinstance(body, str) or len(body) > MAX_EVENT_BYTES:
-        return body
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return body
+def _body(record: Any) -> object:
+    """What a queue record carries: an event's JSON text, or what `parse` refuses with its reason."""
+    return record.get("body") if isinstance(record, dict) else record
 
 
 def _until(clock: Clock, context: Any) -> float:

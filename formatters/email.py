@@ -5,6 +5,7 @@ the WorkSpace; the directory, else its id.
 """
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -37,9 +38,13 @@ class EmailFormatter:
         return Weight(len(json.dumps(forms, ensure_ascii=False).encode()), MAX_MESSAGE, "bytes")
 
 
+_LINKED = re.compile(r":(?=//)|(?<=mailto):|(?<=www)\.|(?<=[^\s(<])@(?=\S)", re.IGNORECASE)
+"""What makes an address of its neighbours, in the eyes of a mail program."""
+
+
 def escape(text: str) -> str:
     """Text for plain mail, in which readers' programs turn addresses into links: an address is broken visibly."""
-    return text.replace("://", "[:]//").replace("www.", "www[.]")
+    return _LINKED.sub(lambda found: f"[{found[0]}]", text)
 
 
 def _subject(logins: Sequence[Login]) -> str:

@@ -584,6 +584,13 @@ def test_status_says_what_waits_since_when_and_until_when(tmp_path: Path) -> Non
     assert re.search(r"^eng +1 +2 h ago +in (90|89) s +1 +1 +0 +again: 429 *$", shown.stdout, re.MULTILINE)
 
 
+def test_status_says_when_a_login_that_rests_is_tried_again(tmp_path: Path) -> None:
+    outbox, now = SqliteOutbox(tmp_path / "state.sqlite", SystemClock()), SystemClock().now()
+    outbox.keep([Row(destination="eng", event_id="e", group="eng", login="{}", kept_at=now, ready_at=now + 90)])
+    shown = invoke("status", "--state", tmp_path / "state.sqlite", COLUMNS="120")
+    assert re.search(r"^eng +1 +\d+ s ago +in (90|89) s ", shown.stdout, re.MULTILINE)
+
+
 def test_status_as_json_holds_every_figure(tmp_path: Path) -> None:
     kept(tmp_path / "state.sqlite")
     (row,) = json.loads(invoke("status", "--json", STATE_FILE=str(tmp_path / "state.sqlite")).stdout)
@@ -700,3 +707,28 @@ def test_a_pipe_that_closes_early_leaves_no_traceback(routes: Path) -> None:
     with process.stderr:
         assert process.stderr.read() == b""
     assert process.wait(30) == 1
+
+
+CARD = ("preview", "--event", str(ROOT / "tests/events/seed.json"), "--to", "eng")
+WHERE_OUTPUT_ENDS = {
+    "help onto a full disk": (("--help",), ">/dev/full", "can't be written: no space left on device"),
+    "a card onto a full disk": (CARD, ">/dev/full", "can't be written: no space left on device"),
+    "a card nowhere": (CARD, ">&-", "is closed"),
+    "a card nowhere, and no word of it": (CARD, ">&- 2>&-", ""),
+}
+
+
+@pytest.mark.parametrize(("typed", "where", "why"), WHERE_OUTPUT_ENDS.values(), ids=WHERE_OUTPUT_ENDS.keys())
+def test_output_that_cannot_be_written_is_one_sentence(
+    routes: Path, typed: tuple[str, ...], where: str, why: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {where}', "sh", *command(*typed)],
+        cwd=ROOT,
+        env=shell(ROUTES=str(routes)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    sentence = f"error: standard output {why}; send it to a terminal, a pipe or a file with room\n"
+    assert (done.returncode, done.stderr) == (1, sentence if why else "")

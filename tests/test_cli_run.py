@@ -15,15 +15,16 @@ from typing import Any
 import pytest
 
 from bot.cli.reading import BATCH, Found, Inbox, read_all
-from bot.cli.running import Tally
 from bot.cli.show import Mistake
+from bot.cli.tally import Tally
 from bot.clock import SystemClock
 from bot.outbox.sqlite import SqliteOutbox
 from bot.pipeline import Intake, Taken
 from tests.support.bots import event_of
 from tests.support.cli import CONSOLE_ROUTES, ROOT, USERS, command, invoke, shell, write
 from tests.support.logins import event, make_login
-from tests.support.providers import Answer, How, Provider
+from tests.support.outbox_stores import make_row
+from tests.support.providers import Answer, How, Provider, Request
 
 
 class Desk:
@@ -226,7 +227,7 @@ def test_drawn_cards_do_not_mix_with_json(desk: Desk) -> None:
 
 
 def test_a_run_without_an_end_remembers_no_more_than_some_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.cli.running.NAMES_KEPT", 3)
+    monkeypatch.setattr("bot.cli.tally.NAMES_KEPT", 3)
     tally = Tally()
     logins = [make_login(event_id=f"event-{number}") for number in range(5)]
     found = [Found("line", {})] * 5
@@ -344,6 +345,46 @@ def test_ctrl_c_while_a_card_is_sent_lets_it_end_and_be_settled(desk: Desk) -> N
     desk.slack.always(Answer(200, "ok"))
     assert desk.summary("-", stdin="")["sent"] == 1
     assert len(desk.slack.posts) == 2
+
+
+def test_a_run_ends_between_two_cards_when_nobody_reads_on(desk: Desk) -> None:
+    """As `run … | head -1`: what is said after that line can't be written, and nobody would know what was told."""
+    desk.slack.always(Answer(200, "ok", delay=0.3))
+    with start(desk, desk.write("events.jsonl", [event_of(number) for number in range(1, 4)])) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith(b"sent      eng  alice")
+        process.stdout.close()
+        err = process.stderr.read().decode()
+    assert process.returncode == 1
+    assert err == f"what waits is kept in {desk.state}; the next run goes on with it\n"
+    assert (len(desk.slack.posts), desk.waiting) == (2, 1)
+
+
+def test_a_run_onto_a_full_disk_ends_after_the_first_card_with_one_sentence(desk: Desk) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = start(desk, "--json", desk.write("events.jsonl", [event_of(1), event_of(2)]), stdout=full)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    kept, error = err.decode().splitlines()
+    assert kept.startswith(f"what waits is kept in {desk.state}")
+    assert error.startswith("error: standard output can't be written: no space left on device")
+    assert (len(desk.slack.posts), desk.waiting) == (1, 1)
+
+
+def test_said_is_not_claimed_where_another_copy_of_the_bot_has_left_some_waiting(desk: Desk) -> None:
+    """Nothing waited when this run began: they came while it was on."""
+    desk.run(desk.write("event.json", event_of(1)))
+
+    def another_copy(_: Request) -> Answer:
+        outbox = SqliteOutbox(desk.state, SystemClock())
+        outbox.hold("audit", "audit")
+        outbox.keep([make_row(1, destination="audit", group="audit", event_id="event-1")])
+        return Answer(200, "ok")
+
+    desk.slack.rule = another_copy
+    result = desk.run(desk.write("both.jsonl", [event_of(1), event_of(2)]))
+    assert "2 logins: 1 sent, 1 already known, 1 waiting, 0 given up, 0 refused\n" in result.stdout
 
 
 def test_the_second_ctrl_c_does_not_wait_for_the_card_in_hand(desk: Desk) -> None:

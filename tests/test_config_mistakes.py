@@ -23,7 +23,7 @@ def mistakes(file: Path) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as caught:
         load(str(file))
     assert caught.value.source == str(file)
-    assert str(caught.value) == "\n".join(caught.value.mistakes)
+    assert str(caught.value) == "\n".join(f"{file}: {mistake}" for mistake in caught.value.mistakes)
     return caught.value.mistakes
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -21,6 +21,7 @@ from bot.senders.terminal import cells, clip, fold, printable
 from formatters import REGISTRY, formatter_class
 from formatters.base import Audience
 from tests.support.clock import FakeClock
+from tests.support.examples import examples
 from tests.support.logins import make_login
 
 HOSTILE = [
@@ -227,7 +228,7 @@ JSON = st.recursive(
 )
 
 
-@settings(derandomize=True, max_examples=60, deadline=None)
+@examples(60)
 @given(
     payload=st.dictionaries(st.sampled_from(["blocks", "attachments", "@type", "type", "subject"]), JSON),
     title=st.text(),
@@ -238,7 +239,7 @@ def test_any_payload_is_drawn_in_a_box_and_nothing_raises(payload: dict[str, Any
     assert not any(unicodedata.category(char) in ("Cc", "Cf") for line in lines for char in line)
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@examples(200)
 @given(text=st.text(max_size=200), width=st.integers(min_value=4, max_value=40))
 def test_folded_text_keeps_its_characters_and_fits(text: str, width: int) -> None:
     clean = printable(text)

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from bot.delivery import CALL_WAIT, LEASE, LONGEST_HOLD
+from bot.delivery import CALL_WAIT, LEASE, LONGEST_HOLD, LONGEST_OWN_HOLD
 from bot.drawing import MOST_DOUBTS
 from bot.outbox.base import OutboxError, Row
 from bot.outbox.sqlite import SqliteOutbox
+from bot.senders import answers
 from bot.senders.base import SEND_SECONDS, Verdict
+from bot.senders.wire import Answer
 from tests.support.bots import Bot, event_of
 from tests.support.channel import Channel
 
@@ -87,12 +89,22 @@ def test_what_comes_in_while_a_channel_is_held_for_a_moment_is_told_in_the_same_
         ([AGAIN] * 5, [1, 2, 4, 8, 16]),
         ([AGAIN] * 12, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900]),
         ([UNSURE] * 3, [3, 6, 12]),
-        ([Verdict.again("429", after=0.0)] * 2, [1, 2]),
+        ([Verdict.again("503", after=0.0)] * 2, [1, 2]),
+        ([Verdict.again("429", throttled=True)] * 8, [1, 2, 4, 8, 16, 32, LONGEST_OWN_HOLD, LONGEST_OWN_HOLD]),
         ([Verdict.again("429", after=1e9)], [LONGEST_HOLD]),
         ([Verdict.again("429", after=7.5)] * 2, [7.5, 7.5]),
         ([Verdict.again("429", after=0.001)] * 2, [1, 1]),
     ],
-    ids=["again", "again for long", "unsure", "after nothing", "after an age", "after what it says", "after no time"],
+    ids=[
+        "again",
+        "again for long",
+        "unsure",
+        "after nothing",
+        "throttled",
+        "after an age",
+        "after what it says",
+        "after no time",
+    ],
 )
 def test_pauses_grow_unless_the_provider_names_one(
     bot: Bot, channel: Channel, verdicts: list[Verdict], pauses: list[float]
@@ -109,6 +121,40 @@ def test_pauses_grow_unless_the_provider_names_one(
         assert bot.tell(seconds=2.0) == []
         bot.clock.advance(0.01)
     assert bot.tell() == ["ops sent"]
+
+
+NO_TIME = {
+    "none": {},
+    "nothing": {"retry-after": "0"},
+    "less than nothing": {"retry-after": "-5"},
+    "no number": {"retry-after": "nan"},
+    "no sense": {"retry-after": "soon"},
+    "a date that is past": {
+        "retry-after": "Mon, 23 Nov 2026 04:00:00 GMT",
+        "date": "Mon, 23 Nov 2026 05:00:00 GMT",
+    },
+}
+
+
+@pytest.mark.parametrize("headers", NO_TIME.values(), ids=NO_TIME.keys())
+def test_a_429_that_names_no_time_holds_its_channel_longer_and_longer(
+    bot: Bot, channel: Channel, headers: dict[str, str]
+) -> None:
+    """Three logins on a card each, told by two copies in turn: whichever comes next, the channel is left alone."""
+    copies = [bot, Bot(bot.path, {"ops": channel}, clock=bot.clock)]
+    channel.answers = [answers.verdict("Slack", Answer(429, headers, ""))] * 4
+    bot.take_in(event_of(1), event_of(2), event_of(3))
+    for number, pause in enumerate([1.0, 2.0, 4.0, 8.0]):
+        assert copies[number % 2].tell(seconds=2.0) == ["ops again"]
+        bot.clock.advance(pause - 0.01)
+        assert [copy.tell(seconds=2.0) for copy in copies] == [[], []]
+        bot.clock.advance(0.01)
+    assert bot.tell(seconds=60.0) == ["ops sent"] * 3
+    channel.answers = [answers.verdict("Slack", Answer(429, headers, ""))]
+    bot.take_in(event_of(4), event_of(5))
+    assert bot.tell(seconds=2.0) == ["ops again"]
+    bot.clock.advance(1.0)
+    assert bot.tell() == ["ops sent"] * 2, "what was taken begins the count anew"
 
 
 def test_a_doubt_is_told_again_and_counted(bot: Bot, channel: Channel) -> None:

@@ -132,6 +132,25 @@ def test_a_429_holds_the_whole_group(tmp_path: Path, clock: FakeClock) -> None:
     assert [len(channel.event_ids) for channel in channels.values()] == [2, 1]
 
 
+@pytest.mark.parametrize("store", ["sqlite", "small table"])
+def test_a_429_that_names_no_time_holds_the_whole_group(tmp_path: Path, clock: FakeClock, store: str) -> None:
+    pace = Pace(messages=100, per=1.0, gap=0.0, group="owner")
+    busy = Verdict.again("429", throttled=True)
+    channels = {"one": Channel(clock=clock, answers=[busy] * 2), "two": Channel(clock=clock)}
+    bot = Bot(tmp_path / "o", channels, clock=clock, different={name: {"pace": pace} for name in channels})
+    bot.pipeline = bot.pipeline_on(STORES[store](tmp_path, clock, FaultyAws(SmallTable())))
+    bot.take_in(event_of(1), event_of(2))
+    for _ in range(100):
+        bot.tell(seconds=2.0)
+        clock.advance(0.25)
+    times = sorted(time for channel in channels.values() for time in channel.times)
+    assert [time - START for time in times] == [0, 1, 3, 3, 3, 3], "held for 1 and 2 s, then told"
+    assert {name: sorted(set(channel.event_ids)) for name, channel in channels.items()} == {
+        "one": names(range(1, 3)),
+        "two": names(range(1, 3)),
+    }
+
+
 @pytest.mark.parametrize("bad", ["event-0", "event-57", "event-99"])
 def test_a_refused_digest_is_halved_until_the_one_bad_login_is_alone(bot: Bot, channel: Channel, bad: str) -> None:
     channel.refuses = bad

@@ -39,7 +39,12 @@ def test_every_published_form_becomes_a_login(name: str) -> None:
 
 
 REFUSED = {
-    "text": ("hello", "not a JSON object but text"),
+    "text": ("hello", "not JSON: expecting value at column 1"),
+    "half an event as text": ('{"id":\n 1', "not JSON: expecting ',' delimiter at line 2, column 3"),
+    "bottomless text": ("[" * 100_000, "not JSON that can be read: nested too deeply, or a number too long"),
+    "an endless number": ("9" * 5_000, "not JSON that can be read: nested too deeply, or a number too long"),
+    "JSON of text": ('"hello"', "not a JSON object but text"),
+    "JSON of an event as text": (json.dumps(json.dumps(event())), "not a JSON object but text"),
     "a list": ([], "not a JSON object but a list"),
     "a number": (1, "not a JSON object but a number"),
     "nothing": (None, "not a JSON object but missing"),
@@ -69,6 +74,10 @@ def test_what_is_no_login_is_refused_with_its_reason(raw: object, reason: str) -
     with pytest.raises(RefusedError) as refused:
         login_of(raw)
     assert str(refused.value) == reason
+
+
+def test_an_event_may_come_as_its_text() -> None:
+    assert login_of(json.dumps(event())) == login_of(event())
 
 
 def test_a_bottomless_event_is_refused() -> None:

@@ -3,13 +3,14 @@
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from formatters.text import clean, cut, show, units
 from tests.support import untrusted
+from tests.support.examples import examples
 
-examples = settings(max_examples=80, derandomize=True, deadline=None)
+some = examples(80)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_cut_falls_between_what_looks_like_one_character(text: str, limit: int
     assert cut(text, limit) == shown
 
 
-@examples
+@some
 @given(untrusted.text)
 def test_clean_text_is_one_line_of_visible_characters_and_stays_so(text: str) -> None:
     cleaned = clean(text)
@@ -71,7 +72,7 @@ def test_clean_text_is_one_line_of_visible_characters_and_stays_so(text: str) ->
     cleaned.encode()
 
 
-@examples
+@some
 @given(untrusted.text, st.integers(2, 90))
 def test_a_cut_keeps_to_its_limit_and_to_the_text(text: str, limit: int) -> None:
     shown = show(text, limit)

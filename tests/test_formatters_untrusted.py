@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -18,16 +18,17 @@ from formatters.base import Audience, Payload
 from formatters.languages import LANGUAGES
 from formatters.text import show
 from tests.support import limits, untrusted
+from tests.support.examples import examples
 from tests.support.logins import make_login
 
 FORMATTERS = [formatter_class(name)() for name in REGISTRY]
 AUDIENCES = st.builds(Audience, st.sampled_from(sorted(LANGUAGES)), st.sampled_from(["UTC", "Asia/Kathmandu"]))
 SENTENCE = {"en": "{who} logged in", "ja": "{who} がログインしました"}
 
-examples = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = examples(30)
 
 
-@examples
+@some
 @given(st.lists(untrusted.logins(), min_size=1, max_size=4), AUDIENCES)
 @example([make_login(workspace_id="\u200b", directory_id="\u200b", directory_name="", person=None)], Audience())
 def test_every_formatter_draws_a_card_that_its_channel_takes(logins: list[Login], audience: Audience) -> None:
@@ -97,7 +98,7 @@ def test_markdown_makes_nothing_of_escaped_text(value: str, preset: str) -> None
     assert not re.search(r"<(?!/?p>)", render(teams.escape(shown), preset))
 
 
-@examples
+@some
 @given(untrusted.text)
 def test_markdown_makes_nothing_of_any_escaped_text(value: str) -> None:
     shown = show(value, 200)
@@ -128,6 +129,9 @@ def test_what_markdown_reads_nothing_in_is_left_clean(text: str) -> None:
 def test_a_bare_address_is_broken_for_those_who_link_it() -> None:
     assert teams.escape("https://evil.example www.x") == r"https:\//evil\.example www\.x"
     assert email.escape("https://evil.example www.x") == "https[:]//evil.example www[.]x"
+    assert email.escape("HTTP://x WwW.x") == "HTTP[:]//x WwW[.]x"
+    assert email.escape("eve@evil.example Mailto:eve") == "eve[@]evil.example Mailto[:]eve"
+    assert email.escape("@everyone: at 05:12, 2001:db8::7") == "@everyone: at 05:12, 2001:db8::7"
 
 
 # Mail
@@ -137,5 +141,5 @@ def test_a_bare_address_is_broken_for_those_who_link_it() -> None:
 @pytest.mark.parametrize("audience", [Audience(), Audience("ja", "Asia/Tokyo")], ids=["en", "ja"])
 def test_mail_holds_no_address_that_it_did_not_make(value: str, audience: Audience) -> None:
     payload: Mapping[str, Any] = email.EmailFormatter().draw([untrusted.everywhere(value), make_login()], audience)
-    assert not re.findall(r"://|www\.", payload["subject"] + payload["text"])
+    assert not re.findall(r"://|www\.|mailto:|[^\s(<\[]@\S", payload["subject"] + payload["text"], re.IGNORECASE)
     assert not re.findall(r"://", json.dumps([login["console_url"] for login in payload["data"]["logins"][:1]]))

@@ -12,6 +12,7 @@ import pytest
 
 from bot.config import ConfigError
 from bot.handler import Environment, NotKeptError, handle
+from tests.support.cli import invoke
 from tests.support.logins import event
 from tests.support.providers import Answer, Provider
 
@@ -92,6 +93,33 @@ def test_a_context_that_cannot_tell_the_time_costs_no_login(slack: Provider, con
     assert len(slack.posts) == 1
 
 
+OUTSIDE_ROUTES = """
+trusted_hosts: ["{slack}", "{pager}"]
+destinations:
+  on-call: {{type: "mycompany.pager:PagerSender", url: "env:PAGER_URL", urgency: high}}
+  terse: {{type: slack, webhook_url: "env:OPS_WEBHOOK", formatter: "mycompany.cards:Terse"}}
+default: [on-call, terse]
+"""
+
+
+def test_classes_from_outside_the_project_are_checked_and_each_posts_its_card(
+    slack: Provider, stage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Provider(lambda _: Answer(200, "paged")) as pager:
+        monkeypatch.setenv("PAGER_URL", pager.url)
+        routes = stage / "routes.yml"
+        routes.write_text(OUTSIDE_ROUTES.format(slack=slack.host, pager=pager.host))
+        checked = invoke("check", routes)
+        assert (checked.exit_code, checked.stderr) == (0, "")
+        handle(event("seed"), Context())
+        (page,), (line,) = pager.posts, slack.posts
+    assert (page.path, page.json["urgency"]) == (pager.path, "high")
+    assert page.json["title"].startswith("WorkSpaces login: alice")
+    (block,) = line.json["blocks"]
+    assert block["elements"][0]["text"] == line.json["text"]
+    assert line.json["text"].startswith("alice logged in")
+
+
 def test_a_batch_fails_no_record_that_was_kept_or_refused(slack: Provider, capsys: pytest.CaptureFixture[str]) -> None:
     batch = [
         record("m-1", event("seed")),
@@ -103,17 +131,21 @@ def test_a_batch_fails_no_record_that_was_kept_or_refused(slack: Provider, capsy
         "no record at all",
         record("m-7", event("ipv6")),
         record("m-8", event("seed")),
+        record("m-9", '{"id": 1,\n "time" "half of it"'),
+        record("m-10", json.dumps(json.dumps(event("seed")))),
     ]
     assert handle({"Records": batch}, Context()) == {"batchItemFailures": []}
     assert len(slack.posts) == 2
     refused = {line["record_id"]: line["reason"] for line in lines(capsys.readouterr().err) if "record_id" in line}
     assert refused == {
-        "m-2": "not a JSON object but text",
+        "m-2": "not JSON: expecting value at column 1",
         "m-3": "detail-type is 'EC2 Instance State-change Notification', not 'WorkSpaces Access'",
         "m-4": "1,048,576 bytes, more than the 262,144 that a login event may have",
-        "m-5": "not a JSON object but text",
+        "m-5": "not JSON that can be read: nested too deeply, or a number too long",
         "m-6": "not a JSON object but missing",
-        "": "not a JSON object but text",
+        "m-9": "not JSON: expecting ':' delimiter at line 2, column 9",
+        "m-10": "not a JSON object but text",
+        "": "not JSON: expecting value at column 1",
     }
 
 

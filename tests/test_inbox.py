@@ -276,7 +276,7 @@ def test_a_program_posts_an_array_and_hears_what_became_of_each(running: Running
         (b"{", "no JSON"),
         (b"\xff\xfe", "no JSON"),
         (b"[" * 100_000, "no JSON"),
-        (b'"text"', "not a JSON object but text"),
+        (b"7", "not a JSON object but a number"),
         (json.dumps(event() | {"source": "aws.ec2"}).encode(), "source is 'aws.ec2'"),
     ],
     ids=["cut off", "no UTF-8", "too deep", "no object", "another source"],

@@ -23,6 +23,7 @@ VERDICTS = {
     "unsure": Verdict.unsure("read timeout"),
     "dead": Verdict.dead("410 channel_is_archived", "destination"),
 }
+THROTTLED = Verdict.again("429 from the provider", throttled=True)
 Open = Callable[[], Store]
 
 
@@ -411,6 +412,17 @@ def test_status_tells_each_destination_that_ever_had_a_row(store: Store, clock: 
     assert (ops.last_verdict, ops.last_reason) == ("unsure", "read timeout")
 
 
+def test_status_says_when_what_rests_is_due(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2)])
+    for rest in (50, 70):
+        assert store.settle(begin(store, limit=1), VERDICTS["unsure"], 0.0, ready_at=clock.now() + rest)
+    assert store.waiting(GROUP, 10).rows == (), "as each tick of the clock looks"
+    assert [row.not_before for row in store.status()] == [clock.now() + 50]
+    store.keep([make_row(3)])
+    (row,) = store.status()
+    assert row.not_before == clock.now(), "another can be told at once"
+
+
 def test_everything_outlives_the_object(store: Store, open_store: Open) -> None:
     store.keep([make_row(1), make_row(2)])
     tell(store, VERDICTS["again"])
@@ -481,6 +493,28 @@ def test_a_retry_after_beats_a_shorter_pace(store: Store, clock: FakeClock) -> N
     assert card is not None
     store.settle(card, VERDICTS["again"], clock.now() + 30)
     assert store.waiting(GROUP, 1).not_before == clock.now() + 30
+
+
+@pytest.mark.parametrize("outcome", ["again", "unsure", "dead"])
+def test_how_often_a_group_was_throttled_is_counted_until_a_card_is_taken(
+    store: Store, open_store: Open, clock: FakeClock, outcome: str
+) -> None:
+    store.keep([make_row(1), make_row(2), make_row(3, destination="audit"), make_row(4)])
+    assert store.waiting(GROUP, 1).throttled == 0
+    for times in (1, 2):
+        tell(store, THROTTLED)
+        assert store.waiting(GROUP, 1).throttled == times
+    tell(store, VERDICTS[outcome])
+    begin(open_store(), limit=1)
+    clock.advance(LEASE)
+    assert (store.waiting(GROUP, 10).died, store.waiting(GROUP, 10).throttled) == (True, 2)
+    card = begin(store)
+    assert card.throttled == 2
+    assert store.settle(card, THROTTLED, 0.0)
+    assert store.settle(card, THROTTLED, 0.0)
+    assert open_store().waiting(GROUP, 1).throttled == 3, "counted once, however often it is settled"
+    tell(store, VERDICTS["sent"])
+    assert store.waiting(GROUP, 1).throttled == 0
 
 
 def test_where_nothing_waits_there_is_nothing_to_wait_for(store: Store) -> None:

@@ -13,13 +13,14 @@ from typing import ClassVar, TypeVar
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from bot.aws import Aws
 from bot.outbox.base import Card, Row, Turn
 from bot.senders.base import Outcome, Verdict
 from tests.support.clock import FakeClock
+from tests.support.examples import examples
 from tests.support.outbox_aws import FaultyAws, nearby
 from tests.support.outbox_stores import FREE, STORES, make_row
 from tests.support.outbox_table import SmallTable
@@ -276,20 +277,19 @@ EXAMPLES = {"sqlite": 60, "small table": 60, "dynamodb": 5}
 """moto costs a hundred times as much as the others."""
 
 
-@pytest.mark.parametrize(
-    "store", [pytest.param(name, marks=pytest.mark.slow if name != "sqlite" else ()) for name in STORES]
-)
+MARKS = {"sqlite": [pytest.mark.hypothesis], "small table": [pytest.mark.slow, pytest.mark.hypothesis]}
+"""Those that a storm gives more examples."""
+
+
+@pytest.mark.parametrize("store", [pytest.param(name, marks=MARKS.get(name, [pytest.mark.slow])) for name in STORES])
 def test_no_schedule_loses_a_login_or_repeats_one_unnoticed(store: str) -> None:
     with nearby() as moto:
         aws = staticmethod(lambda: moto if store == "dynamodb" else FaultyAws(SmallTable()))
         run_state_machine_as_test(
             type(f"Schedules_{store}", (Schedules,), {"name": store, "aws": aws}),
-            settings=settings(
-                max_examples=EXAMPLES[store],
+            settings=examples(
+                EXAMPLES[store],
                 stateful_step_count=10,
-                derandomize=True,
-                deadline=None,
-                database=None,
                 phases=[Phase.generate, Phase.shrink],  # explaining a failure would take minutes
                 report_multiple_bugs=False,
             ),

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import bot.outbox.sqlite
-from bot.outbox.base import SAID_KEPT_SECONDS, OutboxError
+from bot.outbox.base import SAID_KEPT_SECONDS, OutboxError, Turn
 from bot.outbox.sqlite import FORGOTTEN_AT_ONCE, SqliteOutbox
 from bot.senders.base import Verdict
 from tests.support.clock import START, FakeClock
@@ -135,6 +135,21 @@ def newer(path: Path) -> None:
         )
 
 
+def test_an_older_versions_file_goes_on_with_all_that_is_in_it(
+    store: SqliteOutbox, path: Path, clock: FakeClock
+) -> None:
+    """Of the first version, which did not count how often a group was throttled."""
+    store.keep([make_row(1)])
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript("ALTER TABLE pace_groups DROP COLUMN throttled; PRAGMA user_version = 1")
+    older = [SqliteOutbox(path, clock) for _ in range(2)]
+    assert [outbox.waiting("ops-group", 1) for outbox in older] == [
+        Turn(group="ops-group", seq=0, rows=(make_row(1),))
+    ] * 2
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA user_version").fetchone() == (bot.outbox.sqlite.SCHEMA_VERSION,)
+
+
 def foreign(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.executescript("CREATE TABLE bookmarks (url); PRAGMA user_version = 1")
@@ -154,7 +169,7 @@ def below_a_file(path: Path) -> None:
     [
         (
             newer,
-            "written by a newer version of the bot (schema 99, this one knows 1); run that version, or name another",
+            "written by a newer version of the bot (schema 99, this one knows 2); run that version, or name another",
         ),
         (foreign, "an SQLite file of something else; name another file for the outbox"),
         (no_database, "file is not a database; name another file for the outbox, or move this one away"),

@@ -49,7 +49,7 @@ def test_a_refused_record_costs_its_neighbours_nothing(bot: Bot) -> None:
     intake = bot.take_in(*raws)
     assert [taken.refused for taken in intake.taken] == [
         "",
-        "not a JSON object but text",
+        "not JSON: expecting value at column 1",
         "",
         "detail-type is 'Something Else', not 'WorkSpaces Access'",
         "",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.aws import CALL_SECONDS, Aws
@@ -16,6 +16,7 @@ from bot.handler import NotKeptError, handle
 from bot.refusals import MAX_MESSAGE_BYTES, Refusal, Refusals, _message
 from tests.support.aws import LoopbackAws
 from tests.support.clock import FakeClock
+from tests.support.examples import examples
 from tests.support.logins import event
 from tests.support.providers import Answer, How, Provider, Request
 
@@ -105,7 +106,7 @@ def test_a_record_too_long_is_cut_to_64_kb_of_the_message_and_says_so(
     times=st.sampled_from([1, 400, 5_000]),
     reason=st.text(max_size=50),
 )
-@settings(derandomize=True, max_examples=60, deadline=None)
+@examples(60)
 def test_no_message_is_longer_than_64_kb_and_each_can_be_read(raw: str, times: int, reason: str) -> None:
     message = _message(Refusal(raw * times, reason))
     assert message.isascii()

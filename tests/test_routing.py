@@ -5,12 +5,13 @@ from ipaddress import ip_network
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.config.overlap import implies, never
 from bot.events import Login, NamedAfter, NameGap, Person
 from bot.routing import Decision, Directory, Match, Route, Routing, Step
+from tests.support.examples import examples
 from tests.support.logins import make_login
 
 NAMELESS = Person(name="DESKTOP-7", named_after=NamedAfter.COMPUTER, gap=NameGap.SHARED)
@@ -217,7 +218,7 @@ LOGINS = st.builds(
 )
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@examples(200)
 @given(wide=MATCHES, more=SIMPLE, logins=st.lists(LOGINS, min_size=10, max_size=10))
 def test_what_one_match_is_said_to_imply_holds_for_every_login(wide: Match, more: Match, logins: list[Login]) -> None:
     narrower = replace(more, user=more.user or wide.user, client=more.client or wide.client)

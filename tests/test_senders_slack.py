@@ -142,6 +142,7 @@ def test_an_api_error(api: Provider, word: str, expected: str) -> None:
     verdict = as_bot(api)
     assert (verdict.blames or verdict.outcome) == expected
     assert verdict.after == (3.0 if expected is AGAIN else None)
+    assert verdict.throttled == (word == "ratelimited")
     assert verdict.reason == f"Slack answered 200: {word}"
 
 

@@ -111,6 +111,7 @@ def test_a_code_means(sns: Provider, here: SnsSender, code: str, means: tuple[in
     sns.script(error(status, code))
     verdict = here.send(CARD, timeout=5)
     assert (verdict.blames or verdict.outcome) == expected
+    assert verdict.throttled == ("Thrott" in code)
     assert verdict.reason == f"SNS answered {status}: {code} no"
     assert len(sns.posts) == before + 1
 

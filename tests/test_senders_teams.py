@@ -130,6 +130,7 @@ ANSWERS: dict[str, tuple[Answer, Any]] = {
     "an old 1": (Answer(200, "1"), Verdict.sent()),
     "a flow's own answer": (Answer(201, '{"id": 7}'), Verdict.sent()),
     "429 within": (Answer(200, OLD_ERROR.format(429), {"Retry-After": "9"}), (Outcome.AGAIN, None, 9.0)),
+    "429 within, no time": (Answer(200, OLD_ERROR.format(429)), (Outcome.AGAIN, None, None)),
     "400 within": (Answer(200, OLD_ERROR.format(400)), (Outcome.DEAD, "payload", None)),
     "404 within": (Answer(200, OLD_ERROR.format(404)), (Outcome.DEAD, "destination", None)),
     "500 within": (Answer(202, OLD_ERROR.format(500)), (Outcome.AGAIN, None, None)),
@@ -148,12 +149,14 @@ def test_an_answer_means(teams: Provider, answer: Answer, expected: Any) -> None
     teams.script(answer)
     verdict = send(teams)
     assert expected in (verdict, (verdict.outcome, verdict.blames, verdict.after))
+    assert verdict.throttled == ("429" in answer.body)
     assert len(teams.requests) == 1
 
 
 def test_a_signature_is_cut_out_of_the_reason(teams: Provider) -> None:
     teams.script(Answer(401, f"wrong signature hook-secret-4f1d9a for {teams.url}"))
-    assert send(teams).reason == "Teams answered 401: wrong signature … for …"
+    said = "Teams answered 401: wrong signature … for …/workflows…/triggers/manual/paths/invoke?api-version…"
+    assert send(teams).reason == said
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {

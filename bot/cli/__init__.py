@@ -1,7 +1,9 @@
 """The operator's side: `python -m bot …`. Asks about the routing file, looks at cards, runs logins, reads the state."""
 
 import logging
+import os
 import sys
+from contextlib import suppress
 from io import TextIOWrapper
 from typing import Any
 
@@ -21,6 +23,9 @@ EPILOG = (
     "Exit codes: 0 done, 1 something is wrong and was said, 2 the command was typed wrong, 130 stopped with Ctrl-C. "
     "Colour is for terminals, and NO_COLOR turns it off."
 )
+
+
+SOMEWHERE = "send it to a terminal, a pipe or a file with room"
 
 
 class Command(TyperCommand):
@@ -99,6 +104,33 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without these characters shows question marks
+
+
+def main() -> None:
+    """Run what was typed, and end with its exit code; with 1 and one sentence where its output can't be written."""
+    if sys.stdout is None:
+        complain(f"standard output is closed; {SOMEWHERE}")
+        sys.exit(1)
+    try:
+        code = _ended()
+        sys.stdout.flush()
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more, when it ends
+        code = 1
+        if not isinstance(error, BrokenPipeError):  # who reads no further, such as `head`, has what it wanted
+            with suppress(OSError):  # standard error may be as full
+                complain(f"standard output can't be written: {(error.strerror or 'no').lower()}; {SOMEWHERE}")
+    sys.exit(code)
+
+
+def _ended() -> Any:
+    """The exit code of what was typed."""
+    try:
+        app(prog_name="python -m bot")
+    except SystemExit as ended:
+        return ended.code
 
 
 ASK, LOOK, RUN, AWS = "The routing file", "The cards", "The logins", "On AWS"

@@ -17,8 +17,9 @@ from bot.cli.inbox.local import shelf_beside
 from bot.cli.inbox.record import Record, both
 from bot.cli.inbox.shelf import Shelf
 from bot.cli.reading import read_one
-from bot.cli.running import already, say_told, see_through, stopping
+from bot.cli.running import already, see_through, stopping
 from bot.cli.show import Mistake, count, harmless, say
+from bot.cli.tally import say_told
 from bot.cli.wiring import Bot, Place, wire
 from bot.clock import SystemClock
 from bot.config import Config, Destination, Digest, load

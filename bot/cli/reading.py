@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Any, BinaryIO
 
 from bot.cli.show import Mistake
+from bot.events import not_json
 
 STANDARD_INPUT = "-"
 INPUT = "standard input"
@@ -91,7 +92,7 @@ def _read_text(source: str, text: str) -> Iterator[Found]:
         whole = json.loads(text)
     except (ValueError, RecursionError) as error:
         lines = list(_lines(source, text.split("\n")))
-        yield from lines if any(not line.broken for line in lines) else [Found(source, broken=_not_json(error))]
+        yield from lines if any(not line.broken for line in lines) else [Found(source, broken=not_json(error))]
         return
     yield from _each(source, whole)
 
@@ -113,7 +114,7 @@ def _lines(source: str, lines: Iterable[str]) -> Iterator[Found]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield Found(place, broken=_not_json(error))
+            yield Found(place, broken=not_json(error))
         else:
             yield from _each(place, value)
 
@@ -142,10 +143,3 @@ def _stdin() -> BinaryIO:
 def _decoded(data: bytes) -> str:
     """JSON may come as UTF-8, -16 or -32 (a Windows shell writes UTF-16); what is no text is refused as no JSON."""
     return data.decode(json.detect_encoding(data), "replace")
-
-
-def _not_json(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        where = f"column {error.colno}" if error.lineno == 1 else f"line {error.lineno}, column {error.colno}"
-        return f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} at {where}"
-    return "not JSON that can be read: nested too deeply, or a number too long"

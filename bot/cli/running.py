@@ -2,26 +2,23 @@
 
 import signal
 import sys
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Event, Lock
-from typing import Annotated, Any, Self, TextIO
+from threading import Event
+from typing import Annotated, Self
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
-from bot.cli import options, words
+from bot.cli import options
 from bot.cli.reading import Found, Inbox, read_all
-from bot.cli.show import Mistake, count, err, note, say, say_json
+from bot.cli.show import Mistake, err, note
+from bot.cli.tally import ALREADY_KNOWN, ALREADY_SAID, Tally
 from bot.cli.wiring import Bot, Place, wire
 from bot.config import load
 from bot.delivery import Told
-from bot.events import Login
-from bot.pipeline import Intake
 from bot.senders.base import Outcome
 
 RUN = "Example: `python -m bot run samples/events/*.json --users samples/users.csv`"
@@ -33,112 +30,8 @@ TELL_SECONDS = 15.0
 PROGRESS_FROM = 20
 """A shorter input is told before a bar could say anything."""
 
-NAMED = 3
-"""Logins of a digest that its line names."""
-
-NAMES_KEPT = 10_000
-"""Logins whose people a run remembers: more than wait at once, as a rule."""
-
 IDLE_SECONDS = 0.5
 STUCK_ROUNDS = 6
-
-_WORDS = {
-    Outcome.SENT: ("sent", "green"),
-    Outcome.AGAIN: ("again", "yellow"),
-    Outcome.UNSURE: ("unsure", "yellow"),
-    Outcome.DEAD: ("given up", "bold red"),
-}
-
-
-@dataclass(kw_only=True)
-class Tally:
-    """What became of a run's logins, said as it happens. Cards are told side by side, hence the lock."""
-
-    as_json: bool = False
-    to: TextIO = field(default_factory=lambda: sys.stdout)
-    already: str = "already said"
-    logins: int = 0
-    new: int = 0
-    known: int = 0
-    told: Counter[Outcome] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
-    who: dict[str, str] = field(default_factory=dict)
-    _lock: Any = field(default_factory=Lock)
-
-    def take(self, batch: list[Found], intake: Intake) -> None:
-        for found, taken in zip(batch, intake.taken, strict=True):
-            if taken.login is None:
-                self._refuse(found.place, found.broken or taken.refused)
-            else:
-                self.logins += 1
-                self._remember(taken.login)
-        self.new += intake.new
-        self.known += intake.rows - intake.new
-
-    def tell(self, told: Told) -> None:
-        with self._lock:
-            self.told[told.verdict.outcome] += len(told.event_ids)
-            if self.as_json:
-                say_json(_as_json(told), indent=None, to=self.to)
-            else:
-                say_told(told, self.who)
-
-    @property
-    def ended(self) -> int:
-        """Logins that wait no more, each counted for every destination."""
-        return self.told[Outcome.SENT] + self.told[Outcome.DEAD]
-
-    def say_summary(self, waiting: int) -> None:
-        if self.as_json:
-            figures = {name.replace(" ", "_"): number for name, number in self._figures(waiting).items()}
-            say_json({"summary": figures}, indent=None, to=self.to)
-            return
-        told = ", ".join(f"{number:,} {name}" for name, number in self._figures(waiting).items() if name != "logins")
-        say(Text(count(self.logins, "login"), style="bold"), f": {told}")
-        for reason, times in self.refused.most_common():
-            say(Text(f"{times:,} refused: ", style="bold red"), reason)
-
-    def _figures(self, waiting: int) -> dict[str, int]:
-        return {
-            "logins": self.logins,
-            "sent": self.told[Outcome.SENT],
-            self.already: self.known,
-            "waiting": waiting,
-            "given up": self.told[Outcome.DEAD],
-            "refused": self.refused.total(),
-        }
-
-    def _remember(self, login: Login) -> None:
-        """Who an event is about, for the lines to come; in a run without an end the oldest are named by their ids."""
-        self.who[login.event_id] = f"{words.who(login)} · {words.directory(login)}"
-        if len(self.who) > NAMES_KEPT:
-            del self.who[next(iter(self.who))]
-
-    def _refuse(self, place: str, reason: str) -> None:
-        self.refused[reason] += 1
-        if self.as_json:
-            say_json({"refused": place, "reason": reason}, indent=None, to=self.to)
-        else:
-            say(Text("refused   ", style="bold red"), f"{place}  {reason}")
-
-
-def say_told(told: Told, who: Mapping[str, str] | None = None) -> None:
-    """One line for one card: what became of it, where, for whom, and why."""
-    text, style = _WORDS[told.verdict.outcome]
-    names = _names(told.event_ids, who or {})
-    reason = f"  {told.verdict.reason}" if told.verdict.reason else ""
-    unsettled = "" if told.settled else "  (the verdict could not be written: it will be said again)"
-    line = f"{told.destination}  {names}{reason}{unsettled}  "
-    say(Text(f"{text:<10}", style=style), line, Text(f"{told.milliseconds:,.0f} ms", style="dim"))
-
-
-def _names(event_ids: Sequence[str], who: Mapping[str, str]) -> str:
-    """Everybody on a card; of a digest the first few."""
-    some = event_ids if len(event_ids) <= NAMED else event_ids[:NAMED]
-    # what a fallback hears of is called `<event>@<destination>`
-    names = ", ".join(who.get(each) or who.get(each.rpartition("@")[0], each) for each in some)
-    more = len(event_ids) - len(some)
-    return f"{count(len(event_ids), 'login')}: {names} and {more:,} more" if more else names
 
 
 def run(
@@ -164,48 +57,77 @@ def run(
 
     Exit code 1 when anything was refused or given up.
     """
-    config = load(routes)
     tally = Tally(as_json=as_json)
-    bar = Bar(hidden=as_json)
     with stopping() as stop, redirect_stdout(sys.stderr if as_json else sys.stdout):  # where cards are drawn
-
-        def on_told(told: Told) -> None:
-            tally.tell(told)
-            bar.show(tally.ended)
-            if stop.is_set():
-                raise KeyboardInterrupt  # between two cards: nothing is left begun
-
+        speaker = Speaker(tally=tally, bar=Bar(hidden=as_json), stop=stop)
         place = Place(state, table)
-        bot = wire(config, place=place, users=users, on_told=on_told)
+        bot = wire(load(routes), place=place, users=users, on_told=speaker.tell)
         tally.already = already(bot)
-        try:
-            with bar:
-                _work(bot, Inbox(read_all(events or ())), tally, bar, stop)
-        except KeyboardInterrupt:
-            stop.set()
-        finally:
-            _sum_up(bot, tally, place)
+        _run(bot, Inbox(read_all(events or ())), speaker, place)
+    if speaker.unwritten is not None:
+        raise speaker.unwritten
     if stop.is_set():
         raise typer.Exit(130)
     if tally.refused or tally.told[Outcome.DEAD]:
         raise typer.Exit(1)
 
 
-def _work(bot: Bot, inbox: Inbox, tally: Tally, bar: "Bar", stop: Event) -> None:
+@dataclass(kw_only=True)
+class Speaker:
+    """Says what was told, and ends the run between two cards: on Ctrl-C, and where nothing can be said any more.
+
+    `unwritten` is why not: whoever read it is gone, or its disk is full.
+    """
+
+    tally: Tally
+    bar: "Bar"
+    stop: Event
+    unwritten: OSError | None = None
+
+    def tell(self, told: Told) -> None:
+        self._say(lambda: self.tally.tell(told))
+        self.bar.show(self.tally.ended)
+        if self.stop.is_set():
+            raise KeyboardInterrupt  # nothing is left begun
+
+    def sum_up(self, waiting: int) -> None:
+        if waiting and self.tally.known:
+            self.tally.already = ALREADY_KNOWN
+        self._say(lambda: self.tally.say_summary(waiting))
+
+    def _say(self, say: Callable[[], None]) -> None:
+        try:
+            say()
+        except OSError as error:
+            self.unwritten = error
+            self.stop.set()
+
+
+def _run(bot: Bot, inbox: Inbox, speaker: Speaker, place: Place) -> None:
+    try:
+        with speaker.bar:
+            _work(bot, inbox, speaker)
+    except KeyboardInterrupt:
+        speaker.stop.set()
+    finally:
+        _sum_up(bot, speaker, place)
+
+
+def _work(bot: Bot, inbox: Inbox, speaker: Speaker) -> None:
     """Take in what is here, tell what is due, wait for what comes; until all is read and nothing waits, or `stop`."""
-    patience = Patience(bot, stop)
-    while not stop.is_set():
+    patience, tally = Patience(bot, speaker.stop), speaker.tally
+    while not speaker.stop.is_set():
         _take(bot, inbox.batch(0 if inbox.ended else IDLE_SECONDS), tally)
-        bar.expect(tally.ended + sum(row.waiting for row in bot.outbox.status() if not row.held))
+        speaker.bar.expect(tally.ended + sum(row.waiting for row in bot.outbox.status() if not row.held))
         told = bot.pipeline.tell(until=bot.clock.now() + TELL_SECONDS)
         if inbox.ended and not patience.wait(told):
             return
 
 
 def already(bot: Bot) -> str:
-    """What is known of logins that came before: said, unless an earlier run left some waiting or gave some up."""
+    """What is known of logins that came before: said, unless there are some that wait or were given up."""
     left = any(row.waiting or row.given_up for row in bot.outbox.status())
-    return "already known" if left else "already said"
+    return ALREADY_KNOWN if left else ALREADY_SAID
 
 
 def _take(bot: Bot, batch: list[Found], tally: Tally) -> None:
@@ -217,9 +139,9 @@ def _take(bot: Bot, batch: list[Found], tally: Tally) -> None:
     tally.take(batch, intake)
 
 
-def _sum_up(bot: Bot, tally: Tally, place: Place) -> None:
+def _sum_up(bot: Bot, speaker: Speaker, place: Place) -> None:
     rows = [row for row in bot.outbox.status() if row.waiting]
-    tally.say_summary(sum(row.waiting for row in rows))
+    speaker.sum_up(sum(row.waiting for row in rows))
     if any(not row.held for row in rows):
         note(f"what waits is kept in {place}; the next run goes on with it")
     for row in rows:
@@ -317,14 +239,3 @@ class Bar:
 
     def show(self, ended: int) -> None:
         self._progress.update(self._task, completed=ended)
-
-
-def _as_json(told: Told) -> dict[str, Any]:
-    return {
-        "destination": told.destination,
-        "event_ids": told.event_ids,
-        "outcome": told.verdict.outcome.value,
-        "reason": told.verdict.reason,
-        "milliseconds": told.milliseconds,
-        "settled": told.settled,
-    }

@@ -54,7 +54,9 @@ def complain(*sentences: str) -> None:
 
 def say_json(value: Any, *, indent: int | None = 2, to: TextIO | None = None) -> None:
     """JSON for scripts, in plain ASCII: nothing in it can steer a terminal."""
-    (to or sys.stdout).write(json.dumps(value, indent=indent, default=str) + "\n")
+    stream = to or sys.stdout
+    stream.write(json.dumps(value, indent=indent, default=str) + "\n")
+    stream.flush()  # whoever reads a pipe has each line at once, and a pipe that nobody reads is noticed
 
 
 def iso(seconds: float | None) -> str | None:

@@ -25,12 +25,15 @@ MAX_BYTES = 1_000_000
 
 
 class ConfigError(Exception):
-    """The routing file can't be used. `mistakes` holds one line for each mistake, all of them at once."""
+    """What `source` says can't be used: the routing file, or another that an operator wrote.
+
+    `mistakes` holds one line for each mistake, all of them at once; the message names the source on each.
+    """
 
     def __init__(self, source: str, mistakes: tuple[str, ...]) -> None:
         self.source = source
         self.mistakes = mistakes
-        super().__init__("\n".join(mistakes))
+        super().__init__("\n".join(f"{source}: {mistake}" for mistake in mistakes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

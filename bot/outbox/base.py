@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.pace import Pace
-from bot.senders.base import Verdict
+from bot.senders.base import Outcome, Verdict
 
 SAID_KEPT_SECONDS = 21 * 24 * 3600.0
 """How long it is remembered what was said: EventBridge and SQS can bring an event back for 1 and 14 days."""
@@ -59,7 +59,8 @@ class Turn:
     `not_before` is the earliest time of the next begin: the pace, a Retry-After, another caller's lease, or when the
     first row is ready; infinity when nothing waits.
     `died` says that `rows` are those of a card that was begun and never settled. `posted` are the times of the group's
-    latest posts, as far as its pace looks back.
+    latest posts, as far as its pace looks back. `throttled` counts its cards, since the last that was taken, to which
+    the provider said that there were too many.
     """
 
     group: str
@@ -68,11 +69,15 @@ class Turn:
     not_before: float = 0.0
     died: bool = False
     posted: tuple[float, ...] = ()
+    throttled: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A card that this caller, and no other, may send until `lease_until`. `posted` ends with this card's own time."""
+    """A card that this caller, and no other, may send until `lease_until`. `posted` ends with this card's own time.
+
+    `throttled` is its turn's.
+    """
 
     group: str
     seq: int
@@ -81,6 +86,7 @@ class Card:
     lease_until: float
     pace: Pace
     posted: tuple[float, ...]
+    throttled: int = 0
 
     def settled_at(self, now: float, not_before: float) -> tuple[tuple[float, ...], float]:
         """The group's posts and its next time, once this card was answered at `now`.
@@ -89,6 +95,12 @@ class Card:
         """
         posted = (*self.posted[:-1], now)
         return posted, max(not_before, self.pace.after(posted))
+
+    def throttled_by(self, verdict: Verdict) -> int:
+        """What `throttled` is of the group's next turn. What was not taken for another reason says nothing of that."""
+        if verdict.outcome is Outcome.SENT:
+            return 0
+        return self.throttled + verdict.throttled
 
 
 class Outbox(Protocol):
@@ -135,7 +147,11 @@ class Outbox(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationStatus:
-    """One destination for an operator's eyes. Times are seconds since the epoch, None where nothing happened yet."""
+    """One destination for an operator's eyes. Times are seconds since the epoch, None where nothing happened yet.
+
+    Before `not_before` nothing is told there: its group is held, or all that waits for it rests until then. A table
+    knows the latter once a tick of the clock has looked.
+    """
 
     destination: str
     group: str

@@ -13,7 +13,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -30,7 +30,7 @@ FORGOTTEN_AT_ONCE = 1000
 """Of what was said, no settle forgets more than this: a file that slept for a month still answers quickly."""
 
 APPLICATION_ID = 0x4C4F4749  # "LOGI": tells an outbox from somebody's other SQLite file
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # `seq` changes with every begin and every settle. A live or dead card is `begun_at`, `lease_until` and the waiting
 # rows whose `card` is the group's seq. `settled_*` let a settle whose answer was lost be repeated.
 SCHEMA = f"""
@@ -43,7 +43,8 @@ CREATE TABLE IF NOT EXISTS pace_groups (
     lease_until REAL,
     settled_seq INTEGER,
     settled_as TEXT,
-    posted TEXT NOT NULL DEFAULT '[]'
+    posted TEXT NOT NULL DEFAULT '[]',
+    throttled INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS destinations (
     name TEXT PRIMARY KEY,
@@ -102,6 +103,9 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
+UPGRADES = {1: "ALTER TABLE pace_groups ADD COLUMN throttled INTEGER NOT NULL DEFAULT 0"}
+"""What makes a file of one version into one of the next."""
+
 KEEP = """
 INSERT INTO waiting (destination, event_id, "group", login, why, kept_at,
                      tries, doubts, first_try, last_try, last_reason, ready_at, since)
@@ -151,7 +155,7 @@ WHERE "group" = :group AND card = :seq
 
 SETTLE = """
 UPDATE pace_groups SET seq = seq + 1, not_before = :not_before, begun_at = NULL, lease_until = NULL, posted = :posted,
-                       settled_seq = :seq, settled_as = :outcome
+                       settled_seq = :seq, settled_as = :outcome, throttled = :throttled
 WHERE name = :group AND seq = :seq AND lease_until IS NOT NULL
 """
 
@@ -211,7 +215,8 @@ FROM pace_groups p WHERE next IS NOT NULL ORDER BY oldest, name
 
 STATUS = """
 SELECT name AS destination, "group", last_verdict, last_reason, held,
-       (SELECT NULLIF(not_before, 0) FROM pace_groups WHERE name = "group") AS not_before,
+       NULLIF(MAX(COALESCE((SELECT not_before FROM pace_groups WHERE name = "group"), 0),
+                  COALESCE((SELECT MIN(ready_at) FROM waiting WHERE destination = d.name), 0)), 0) AS not_before,
        (SELECT COUNT(*) FROM waiting WHERE destination = d.name) AS waiting,
        (SELECT MIN(kept_at) FROM waiting WHERE destination = d.name) AS oldest,
        (SELECT COUNT(*) FROM said WHERE destination = d.name) AS said,
@@ -274,18 +279,19 @@ class SqliteOutbox:
             if state is None:
                 return Turn(group=group, seq=0, rows=(), not_before=math.inf)
             seq, not_before, posted = state["seq"], state["not_before"], tuple(json.loads(state["posted"]))
+            turn = Turn(group=group, seq=seq, rows=(), not_before=not_before, throttled=state["throttled"])
             if state["lease_until"] is not None:
                 if self._clock.now() < state["lease_until"]:
-                    return Turn(group=group, seq=seq, rows=(), not_before=max(not_before, state["lease_until"]))
+                    return replace(turn, not_before=max(not_before, state["lease_until"]))
                 if begun := _rows(database.execute(ROWS_ON_CARD, (group, seq))):
-                    return Turn(group=group, seq=seq, rows=begun, not_before=not_before, died=True, posted=posted)
+                    return replace(turn, rows=begun, died=True, posted=posted)
             facts = {"group": group, "now": self._clock.now(), "limit": limit}
             if chosen := database.execute(NEXT_DESTINATION, facts).fetchone():
                 rows = _rows(database.execute(NEXT_ROWS, facts | {"destination": chosen["name"]}))
-                return Turn(group=group, seq=seq, rows=rows, not_before=not_before, posted=posted)
+                return replace(turn, rows=rows, posted=posted)
             ready = database.execute(NEXT_READY, (group,)).fetchone()
             not_before = max(not_before, ready["ready_at"]) if ready else math.inf
-            return Turn(group=group, seq=seq, rows=(), not_before=not_before, posted=posted)
+            return replace(turn, not_before=not_before, posted=posted)
 
     def begin(self, turn: Turn, rows: Sequence[Row], lease: float, pace: Pace) -> Card | None:
         if not rows:
@@ -312,6 +318,7 @@ class SqliteOutbox:
             lease_until=now + lease,
             pace=pace,
             posted=posted,
+            throttled=turn.throttled,
         )
 
     def settle(
@@ -328,7 +335,7 @@ class SqliteOutbox:
         posted, not_before = card.settled_at(now, not_before)
         facts = {"group": card.group, "seq": card.seq, "begun_at": card.begun_at, "now": now, "not_before": not_before}
         facts |= {"outcome": verdict.outcome.value, "reason": verdict.reason, "posted": json.dumps(posted)}
-        facts |= {"ready_at": ready_at, "tried": tried, "in_place": in_place}
+        facts |= {"ready_at": ready_at, "tried": tried, "in_place": in_place, "throttled": card.throttled_by(verdict)}
         with self._changing() as database:
             if not database.execute(SETTLE, facts).rowcount:
                 return _settled_before(database, facts)
@@ -438,6 +445,8 @@ class SqliteOutbox:
         database.execute("PRAGMA synchronous = FULL")
         if not tables:
             database.executescript(SCHEMA)
+        elif version < SCHEMA_VERSION:
+            _upgrade(database)
         with suppress(sqlite3.OperationalError):  # another process is switching the file right now: that holds for all
             database.execute("PRAGMA journal_mode = WAL")
 
@@ -448,6 +457,15 @@ def _identity(path: Path) -> tuple[int, int] | None:
         found = path.stat()
         return found.st_dev, found.st_ino
     return None
+
+
+def _upgrade(database: sqlite3.Connection) -> None:
+    """Make an older version's file into one of this version, unless another process did so a moment ago."""
+    database.execute("BEGIN IMMEDIATE")
+    for version in range(database.execute("PRAGMA user_version").fetchone()[0], SCHEMA_VERSION):
+        database.execute(UPGRADES[version])
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    database.execute("COMMIT")
 
 
 def _make_known(database: sqlite3.Connection, groups: Mapping[str, str]) -> None:

@@ -1,24 +1,24 @@
 """What an answer means: its status, its Retry-After, and its text made fit to be shown."""
 
 import math
-import re
 import time
 import unicodedata
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
-from urllib.parse import unquote
 
 from bot.senders.base import Verdict
+from bot.senders.hiding import hidden
 from bot.senders.wire import Answer
 
 LONGEST_WAIT = 3600.0
 """A Retry-After is believed up to an hour: no provider asks for more, a broken one may."""
 
 MOST_SHOWN = 100
-_SHORTEST_HIDDEN = 6
+
+TOO_MANY = 429
 
 _PAYLOAD = frozenset({400, 413, 422})
-_PASSING = frozenset({408, 421, 423, 425, 429})
+_PASSING = frozenset({408, 421, 423, 425, TOO_MANY})
 
 
 def verdict(service: str, answer: Answer, *, hide: Iterable[str] = (), text: str | None = None) -> Verdict:
@@ -30,7 +30,7 @@ def verdict(service: str, answer: Answer, *, hide: Iterable[str] = (), text: str
     if 300 <= status < 400:
         return Verdict.dead(f"{said} (a redirect, which is never followed)", blames="destination")
     if status in _PASSING or status >= 500:
-        return Verdict.again(said, asked_wait(answer.headers))
+        return Verdict.again(said, asked_wait(answer.headers), throttled=status == TOO_MANY)
     if status < 200:
         return Verdict.unsure(said)
     return Verdict.dead(said, blames="payload" if status in _PAYLOAD else "destination")
@@ -60,21 +60,13 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
 
 def shown(text: str, *, hide: Iterable[str] = ()) -> str:
     """Untrusted text on one short line: without control characters and without any part of a secret."""
-    flat = "".join(" " if char.isspace() else char for char in text[:4_096] if char.isspace() or _visible(char))
-    for part in sorted(_parts(hide), key=len, reverse=True):
-        flat = re.sub(re.escape(part), "…", flat, flags=re.IGNORECASE)
-    line = " ".join(flat.split())
+    flat = "".join(" " if char.isspace() else char for char in text if char.isspace() or _visible(char))
+    line = " ".join(hidden(flat, hide).split())
     return line if len(line) <= MOST_SHOWN else line[: MOST_SHOWN - 1] + "…"
 
 
 def _visible(char: str) -> bool:
     return unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-
-
-def _parts(secrets: Iterable[str]) -> set[str]:
-    """A secret whole and in pieces: providers echo a path, a token or a signature more often than a whole URL."""
-    pieces = {piece for secret in secrets for piece in (secret, *re.split(r"[\s/?&=#:;,@]+", secret))}
-    return {part for piece in pieces for part in (piece, unquote(piece)) if len(part) >= _SHORTEST_HIDDEN}
 
 
 def _until(text: str, date: str | None) -> float:

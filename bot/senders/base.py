@@ -3,7 +3,8 @@
 A verdict says what is known, never more:
 
     sent                 the provider took it
-    again(after)         the provider did not take it (429, 5xx, refused); `after` seconds where it said so
+    again(after)         the provider did not take it (429, 5xx, refused); `after` seconds where it said so,
+                         `throttled` where it was because of too many posts (429): then all its channel has to wait
     unsure               it may have been taken (timeout or reset after the request went out)
     dead("payload")      this card will never be taken (400, 413)
     dead("destination")  no card will be taken until somebody mends something (401, 403, 404, 410)
@@ -36,15 +37,19 @@ class Verdict:
     reason: str = ""
     after: float | None = None
     blames: Literal["payload", "destination"] | None = None
+    throttled: bool = False
 
     @classmethod
     def sent(cls, reason: str = "") -> Self:
         return cls(Outcome.SENT, reason)
 
     @classmethod
-    def again(cls, reason: str, after: float | None = None) -> Self:
-        """Nothing was taken. `after` is the provider's own wish in seconds (≥ 0), None where it had none."""
-        return cls(Outcome.AGAIN, reason, after=after)
+    def again(cls, reason: str, after: float | None = None, *, throttled: bool = False) -> Self:
+        """Nothing was taken. `after` is the provider's own wish in seconds (≥ 0), None where it had none.
+
+        `throttled`: there were too many posts, whatever was on them. The channel is left alone for a while.
+        """
+        return cls(Outcome.AGAIN, reason, after=after, throttled=throttled)
 
     @classmethod
     def unsure(cls, reason: str) -> Self:

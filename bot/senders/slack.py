@@ -41,6 +41,7 @@ _BLAMES_DESTINATION = frozenset(
     posting_to_general_channel_denied messages_tab_disabled as_user_not_supported deprecated_endpoint
     method_deprecated""".split()  # noqa: SIM905 - as above
 )
+_THROTTLED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded"})
 _MAY_HAVE_SUCCEEDED = frozenset({"internal_error", "fatal_error"})
 """Slack on both: "it's possible some aspect of the operation succeeded before the error was raised"."""
 
@@ -206,5 +207,5 @@ def _judged(answer: Answer, word: str, *, refused: bool, hide: Iterable[str]) ->
     if not 200 <= answer.status < 300:
         return answers.verdict("Slack", answer, hide=hide, text=word or None)
     if refused and word not in _MAY_HAVE_SUCCEEDED:
-        return Verdict.again(said, answers.asked_wait(answer.headers))
+        return Verdict.again(said, answers.asked_wait(answer.headers), throttled=word in _THROTTLED)
     return Verdict.unsure(said)

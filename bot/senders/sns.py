@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,10 +17,11 @@ TOPIC_ARN = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,256}$"
 
 # SNS's own codes (https://docs.aws.amazon.com/sns/latest/api/API_Publish.html and its page of common errors), as far
 # as the status beside them does not say the same: AWS answers 400 to most things.
-_PASSING = frozenset(
-    {"Throttling", "ThrottledException", "ThrottlingException", "RequestLimitExceeded", "KMSThrottling"}
-    | {"KMSThrottlingException", "InternalError", "InternalFailure", "ServiceUnavailable"}
+_THROTTLED = frozenset(
+    {"Throttling", "Throttled", "ThrottledException", "ThrottlingException", "RequestLimitExceeded"}
+    | {"KMSThrottling", "KMSThrottlingException"}
 )
+_PASSING = _THROTTLED | {"InternalError", "InternalFailure", "ServiceUnavailable"}
 _BLAMES_DESTINATION = frozenset(
     {"NotFound", "AuthorizationError", "AccessDenied", "AccessDeniedException", "EndpointDisabled", "OptInRequired"}
     | {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
@@ -63,17 +64,18 @@ class SnsSender:
         subject, message = payload["subject"], _message(payload)
         deadline = Deadline.after(timeout)
         try:
-            client = within(deadline.left(), self._client)
+            client, keys = within(deadline.left(), self._client)
         except TimeoutError:
             return Verdict.again("SNS was not asked: its client was not ready in time")
         except Exception as error:  # noqa: BLE001 - as below, and nothing was sent
-            return Verdict.again(f"SNS was not asked: no client ({type(error).__name__})")
+            problem = Verdict.again(f"SNS was not asked: no client ({type(error).__name__})")
+            return _unanswered(error) if isinstance(error, _NO_ACCESS) else problem
         try:
             within(deadline.left(), lambda: self._publish(client, subject, message))
         except TimeoutError:
             return Verdict.unsure("SNS was sent the card and did not answer in time")
         except aws.ClientError as error:
-            return _judged(error.response)
+            return _judged(error.response, hide=keys)
         except Exception as error:  # noqa: BLE001 - botocore's parsers raise whatever odd bytes make of them
             return _unanswered(error)
         return Verdict.sent()
@@ -81,8 +83,12 @@ class SnsSender:
     def refresh(self) -> None:
         """There is no secret to forget: botocore renews its own credentials."""
 
-    def _client(self) -> Any:
-        return self._aws.client("sns", region=self._topic.split(":")[3])
+    def _client(self) -> tuple[Any, tuple[str, ...]]:
+        """The topic's client, and what of the role's credentials no answer may show: the token goes out with a card."""
+        client = self._aws.client("sns", region=self._topic.split(":")[3])
+        found = self._aws.credentials()
+        keys = found.get_frozen_credentials() if found else None
+        return client, tuple(filter(None, (keys.secret_key, keys.token))) if keys else ()
 
     def _publish(self, client: Any, subject: str, message: str) -> None:
         client.publish(TopicArn=self._topic, Subject=subject, Message=message, MessageStructure="json")
@@ -94,17 +100,18 @@ def _message(payload: Mapping[str, Any]) -> str:
     return json.dumps(forms, ensure_ascii=False)
 
 
-def _judged(response: Mapping[str, Any]) -> Verdict:
+def _judged(response: Mapping[str, Any], *, hide: Iterable[str]) -> Verdict:
     """SNS said no. 5xx counts as not taken, as everywhere: SNS answers after it has stored a message."""
     error, about = response.get("Error", {}), response.get("ResponseMetadata", {})
     code, message = str(error.get("Code", "")), str(error.get("Message", ""))
     answer = Answer(about.get("HTTPStatusCode", 0), about.get("HTTPHeaders", {}), f"{code} {message}")
-    said = answers.reason("SNS", answer)
+    said = answers.reason("SNS", answer, hide=hide)
     if code in _PASSING:
-        return Verdict.again(said, answers.asked_wait(answer.headers))
+        throttled = code in _THROTTLED or answer.status == answers.TOO_MANY
+        return Verdict.again(said, answers.asked_wait(answer.headers), throttled=throttled)
     if code in _BLAMES_DESTINATION or "TopicArn" in message:
         return Verdict.dead(said, blames="destination")
-    return answers.verdict("SNS", answer)
+    return answers.verdict("SNS", answer, hide=hide)
 
 
 def _unanswered(error: Exception) -> Verdict:

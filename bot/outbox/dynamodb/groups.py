@@ -113,6 +113,7 @@ class Group:
     seq: int = 0
     not_before: float = 0.0
     posted: tuple[float, ...] = ()
+    throttled: int = 0
     card: OnCard | None = None
     begun_at: float = 0.0
     lease_until: float | None = None

@@ -52,7 +52,7 @@ class DynamoOutbox:
 
     def waiting(self, group: str, limit: int) -> Turn:
         found = self._swept(group)
-        turn = Turn(group=group, seq=found.seq, rows=(), not_before=found.not_before)
+        turn = Turn(group=group, seq=found.seq, rows=(), not_before=found.not_before, throttled=found.throttled)
         if found.lease_until is not None and self._clock.now() < found.lease_until:
             return replace(turn, not_before=max(turn.not_before, found.lease_until))
         if found.lease_until is not None and (died := self._rows_that_died(found)):
@@ -141,6 +141,7 @@ class DynamoOutbox:
             lease_until=now + lease,
             pace=pace,
             posted=posted,
+            throttled=turn.throttled,
         )
 
     def _begun(self, turn: Turn, rows: Sequence[Row]) -> tuple[Sequence[Row], OnCard] | None:
@@ -190,6 +191,7 @@ class DynamoOutbox:
         now, outcome = self._clock.now(), verdict.outcome.value
         posted, not_before = card.settled_at(now, not_before)
         change = Change().set("seq", card.seq + 1).set("posted", json.dumps(posted)).set("not_before", not_before)
+        change.set("throttled", card.throttled_by(verdict))
         change.set("settled_seq", card.seq).set("settled_as", outcome).set("settled_at", now)
         change.set("reason", verdict.reason).set("ready_at", ready_at).set("tried", tried).set("in_place", in_place)
         change.set("unswept", True).remove("lease_until")
@@ -245,7 +247,7 @@ def _status(entries: list[tuple[Place, Group]]) -> DestinationStatus:
         group=group.name,
         waiting=sum(max(mine.waiting, 0) for mine in waits),
         oldest=min((mine.oldest for mine in waits if mine.oldest is not None), default=None),
-        not_before=group.not_before or None,
+        not_before=max(group.not_before, min((mine.next_at for mine in waits), default=0.0)) or None,
         said=sum(mine.said for mine, _ in entries),
         given_up=sum(mine.given_up for mine, _ in entries),
         doubts=sum(mine.doubts for mine, _ in entries),
