@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -175,6 +176,15 @@ def test_every_file_opens_with_a_sentence() -> None:
     for path in FILES:
         sentence = ast.get_docstring(ast.parse(path.read_text()))
         assert sentence, f"{path.relative_to(ROOT)} does not say what it is for"
+
+
+def test_the_documented_tree_names_every_module() -> None:
+    """All but the command line's, of which each command is one, and each language."""
+    tree = (ROOT / "docs" / "architecture.md").read_text().partition("## Where things are")[2].split("```")[1]
+    named = set(re.findall(r"\w+", tree))
+    apart = (ROOT / "bot" / "cli", ROOT / "formatters" / "languages")
+    modules = {path.stem for path in FILES if not path.is_relative_to(apart[0]) and not path.is_relative_to(apart[1])}
+    assert modules - named - {"__init__", "__main__"} == set()
 
 
 PLUGINS = {"bot/senders": (senders.REGISTRY, "takes"), "formatters": (formatters.REGISTRY, "makes")}

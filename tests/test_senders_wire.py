@@ -192,6 +192,7 @@ def test_untrusted_text_is_one_short_line_without_secrets(said: str, shown: str)
 def test_where_a_secret_is_too_short_to_be_found_in_parts_nothing_is_shown() -> None:
     assert answers.shown("wrong key: abc", hide=["abc", SECRET]) == "…"
     assert answers.shown("wrong key", hide=[""]) == "wrong key"
+    assert answers.shown("wrong key", hide=["no text: \ud800"]) == "wrong key"
 
 
 @examples(100)

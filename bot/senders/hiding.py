@@ -57,12 +57,11 @@ def _runs(text: str) -> Iterator[str]:
 def _forms(secret: str) -> Iterator[str]:
     """A secret as it may be spelt: as it is, percent-encoded once more or no more, in base64 behind anything."""
     for piece in _PUBLISHED.split(secret):
+        plain = unquote(piece)
         yield from {
             piece,
-            unquote(piece),
-            quote(piece, safe=""),
-            quote(piece, safe="/"),
-            quote(unquote(piece), safe=""),
+            plain,
+            *(quote(each, safe, errors="replace") for each in (piece, plain) for safe in ("", "/")),
         }
     for ahead in range(3):  # three bytes become four characters: where they begin decides how they look
         for encode in (b64encode, urlsafe_b64encode):
