@@ -11,6 +11,8 @@ ROUTES_FILE ?=
 INCLUDE ?=
 STORM := 20
 SEED :=
+# Where Python is told not to write what it compiled, each worker would compile all tests anew, each time.
+COMPILED := PYTHONDONTWRITEBYTECODE=
 PAGES := web/built/preview.js
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -46,13 +48,13 @@ run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
 	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
-	@$(BIN)/python -m pytest -n auto -m "not slow and not browser and not node and not e2e"
+	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser and not node and not e2e"
 
 storms: $(READY)  ## the slow tests: storms, the table at every failing call, and thousands of random examples
-	@$(BIN)/python -m pytest -n auto -m "slow and not hypothesis"
+	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "slow and not hypothesis"
 	@seed=$(or $(SEED),$$($(BIN)/python -c 'import random; print(random.getrandbits(32))')); \
 	echo "$(STORM) times as many random examples, seed $$seed (the same again: make storms SEED=$$seed)"; \
-	STORM=$(STORM) $(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-seed=$$seed
+	STORM=$(STORM) $(COMPILED) $(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-seed=$$seed
 
 browser: $(READY) $(PAGES)  ## the tests in a real browser
 	@$(BIN)/python -m pytest -n auto -m browser tests/browser

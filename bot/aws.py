@@ -11,6 +11,9 @@ CALL_SECONDS = CONNECT_SECONDS + READ_SECONDS
 """The longest that a call takes: who must be done by a time begins none later than so long before it."""
 
 
+NO_REGION = "no AWS region for {}: set AWS_DEFAULT_REGION"
+
+
 class NoRegionError(Exception):
     """Nothing says which region to ask; the message names the cure."""
 
@@ -35,12 +38,12 @@ class Aws:
     def client(self, service: str, *, region: str | None = None) -> Any:
         """A thread-safe boto3 client. botocore's retries are off: who calls decides what may be said twice.
 
-        Without `region` it is the home region's. Raises NoRegionError where there is none.
+        Without `region` it is the home region's. Raises NoRegionError where there is none. DynamoDB's is our own.
         """
         with self._lock:  # making one is not thread-safe, and costs too much to be done twice
             key = (service, region)
             if key not in self._clients:
-                self._clients[key] = self._made(service, region)
+                self._clients[key] = self._dynamodb(region) if service == "dynamodb" else self._made(service, region)
             return self._clients[key]
 
     def client_with(self, keys: Keys, service: str, *, region: str | None) -> Any:
@@ -55,24 +58,31 @@ class Aws:
             )
 
     def credentials(self) -> Any:
-        """Botocore's credentials of the process, for who signs for himself; None where there are none."""
+        """Botocore's credentials of the process; None where there are none."""
         return self._session_of().get_credentials()
 
-    def setting(self, name: str) -> Any:
-        """One of botocore's own settings, from the environment or its file; None where it is not set."""
-        return self._session_of()._session.get_config_variable(name)  # noqa: SLF001 - boto3 shows it nowhere else
-
     def _session_of(self) -> Any:
-        import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it
+        from botocore.session import get_session  # noqa: PLC0415 - see _made
 
-        self._session = self._session or boto3.Session()
+        self._session = self._session or get_session()
         return self._session
 
+    def _dynamodb(self, region: str | None) -> Any:
+        from bot.dynamodb import DynamoDB  # noqa: PLC0415 - see _made
+
+        session = self._session_of()
+        region = region or session.get_config_variable("region")
+        if not region:
+            raise NoRegionError(NO_REGION.format("dynamodb"))
+        _hush()
+        return DynamoDB(session, region, connect_seconds=CONNECT_SECONDS, read_seconds=READ_SECONDS)
+
     def _made(self, service: str, region: str | None, **keys: str) -> Any:
+        import boto3  # noqa: PLC0415 - costs a cold start 170 ms, and a laptop with webhooks alone never needs it
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import NoRegionError as Unknown  # noqa: PLC0415
 
-        session = self._session_of()
+        session = boto3.Session(botocore_session=self._session_of())
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
@@ -83,7 +93,7 @@ class Aws:
         try:
             made = session.client(service, region_name=region, config=config, **keys)
         except Unknown:
-            raise NoRegionError(f"no AWS region for {service}: set AWS_DEFAULT_REGION") from None
+            raise NoRegionError(NO_REGION.format(service)) from None
         _hush()  # once more: making a client may import what was not there before
         return made
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +17,6 @@ from tests.support import limits
 from tests.support.logins import EVENTS, event, make_login
 from tests.support.untrusted import CORPUS, everywhere
 
-OUTSIDE = Path(__file__).parent / "outside"
 RECEIVED = datetime(2026, 11, 23, 5, 12, 11, tzinfo=UTC)
 AUDIENCES = [Audience(name, "UTC" if name == "en" else "Asia/Kathmandu") for name in LANGUAGES]
 AUDIENCE_IDS = [f"{audience.language}-{audience.timezone}" for audience in AUDIENCES]
@@ -31,8 +29,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def formatter(path: str, monkeypatch: pytest.MonkeyPatch) -> Formatter:
-    monkeypatch.syspath_prepend(str(OUTSIDE))
+def formatter(path: str) -> Formatter:
     return formatter_class(path)()
 
 

@@ -51,7 +51,7 @@ class Bucket:
 @pytest.fixture
 def bucket(aws: LoopbackAws, ops: Provider, eng: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bucket:
     """A deployed stage: a table, a bucket, and a package whose file trusts the two channels."""
-    create_table(aws.clients.client("dynamodb"), "login-bot")
+    create_table(aws.client("dynamodb"), "login-bot")
     aws.client("ssm").put_parameter(Name="/login-bot/slack/ops", Value=ops.url, Type="SecureString")
     (tmp_path / "routes.yml").write_text(
         f"trusted_hosts: ['{ops.host}', '{eng.host}']\ndestinations: {{screen: {{type: console}}}}\ndefault: [screen]\n"

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError
 
@@ -66,7 +67,7 @@ def cloud() -> Iterator[FaultyAws]:
 
 
 def test_the_table_is_on_demand_and_forgets_by_itself(cloud: FaultyAws) -> None:
-    client = cloud.client("dynamodb")
+    client = boto3.client("dynamodb")
     create_table(client, "logins")
     made = client.describe_table(TableName="logins")["Table"]
     assert [key["AttributeName"] for key in made["KeySchema"]] == ["PK", "SK"]
@@ -131,10 +132,11 @@ MOST_CALLS = {
     "settle 150: again": 11,
     "settle 150: dead": 17,
     "keep one login": 4,
-    "waiting, one does": 3,
+    "due, for one": 1,
+    "waiting, one does": 2,
     "begin one": 1,
-    "settle one: sent": 4,
-    "waiting, nothing does": 1,
+    "settle one: sent": 3,
+    "waiting, nothing does": 0,
 }
 
 
@@ -142,6 +144,32 @@ def test_a_storm_costs_tens_of_calls_and_a_card_a_handful() -> None:
     spent = {what: number for what, number, _ in calls()}
     assert spent.keys() == MOST_CALLS.keys()
     assert {what: number for what, number in spent.items() if number > MOST_CALLS[what]} == {}
+
+
+def test_what_another_copy_keeps_while_a_card_is_begun_is_seen_by_who_settles_it(aws: FaultyAws) -> None:
+    mine, other = (DynamoOutbox("login-bot", aws, FakeClock()) for _ in range(2))
+    mine.keep([make_row(1)])
+    assert mine.due(START) == [GROUP]
+    turn = mine.waiting(GROUP, 10)
+    card = mine.begin(turn, turn.rows, 60.0, FREE)
+    assert card is not None
+    other.keep([make_row(2)])
+    assert other.due(START) == []
+    assert other.waiting(GROUP, 10).rows == ()
+    mine.settle(card, Verdict.sent(), 0.0)
+    aws.spent()
+    assert [row.event_id for row in mine.waiting(GROUP, 10).rows] == ["event-2"]
+    assert "get_item" not in aws.spent()
+
+
+def test_who_was_told_what_is_due_begins_nothing_that_another_copy_told_meanwhile(aws: FaultyAws) -> None:
+    mine, other = (DynamoOutbox("login-bot", aws, FakeClock()) for _ in range(2))
+    mine.keep([make_row(1)])
+    mine.due(START)
+    tell(other, Verdict.sent())
+    turn = mine.waiting(GROUP, 10)
+    assert turn.rows == ()
+    assert mine.begin(turn, [make_row(1)], 60.0, FREE) is None
 
 
 def test_a_card_costs_the_same_however_many_logins_wait(store: DynamoOutbox, aws: FaultyAws) -> None:

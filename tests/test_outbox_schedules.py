@@ -273,7 +273,7 @@ def keys(rows: tuple[Row, ...] | list[Row]) -> set[Key]:
     return {key(row) for row in rows}
 
 
-EXAMPLES = {"sqlite": 60, "small table": 60, "dynamodb": 5}
+EXAMPLES = {"sqlite": 20, "small table": 60, "dynamodb": 5}
 """moto costs a hundred times as much as the others."""
 
 

@@ -8,21 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.cli import invoke
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 COMMAND = re.compile(r"^\$ \.venv/bin/python (-m bot .*?)(?:\s+#.*)?$", re.MULTILINE)
 NOT_HERE = ("send-test", "run", "inbox")  # they post, or serve until Ctrl-C
 
 
-def ran(command: str, folder: Path) -> str:
-    words = [
+def words(command: str) -> list[str]:
+    return [
         word for part in shlex.split(command) for word in (sorted(map(str, ROOT.glob(part))) if "*" in part else [part])
     ]
-    done = subprocess.run(
-        [sys.executable, *words], cwd=folder, capture_output=True, text=True, check=False, env={"COLUMNS": "80"}
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -39,21 +36,27 @@ def test_the_card_in_the_readme_is_the_one_that_is_drawn(clone: Path) -> None:
     command, _, shown = block.partition("\n")
     found = COMMAND.match(command)
     assert found is not None
-    assert ran(found.group(1), clone) == shown
+    done = subprocess.run(
+        [sys.executable, *words(found.group(1))],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"COLUMNS": "80"},
+    )
+    assert (done.returncode, done.stdout) == (0, shown), done.stderr
 
 
 @pytest.mark.parametrize("command", [found for found in COMMAND.findall(README) if not found.startswith(NOT_HERE, 7)])
-def test_every_command_in_the_readme_works(clone: Path, command: str) -> None:
-    assert ran(command, clone)
+def test_every_command_in_the_readme_works(clone: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(clone)
+    _, _, *rest = words(command)
+    done = invoke(*rest, COLUMNS="80")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout
 
 
 def test_the_readmes_routing_file_is_right(tmp_path: Path) -> None:
     (tmp_path / "routes.yml").write_text(README.split("```yaml\n", 1)[1].split("```", 1)[0])
-    done = subprocess.run(
-        [sys.executable, "-m", "bot", "check", str(tmp_path / "routes.yml")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
+    done = invoke("check", tmp_path / "routes.yml")
+    assert done.exit_code == 0, done.stdout

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -294,14 +293,10 @@ def record(number: int, body: object = None) -> dict[str, Any]:
 POISON = '{"detail-type": "WorkSpaces Access", "source": "aws.workspaces", "detail": "\ud83d"}'
 
 
-def test_a_poison_record_among_3999_good_ones_is_refused_alone_and_costs_no_time(
-    stage: Provider, queue: DeadLetters
-) -> None:
+def test_a_poison_record_among_3999_good_ones_is_refused_alone(stage: Provider, queue: DeadLetters) -> None:
     batch = [record(number) for number in range(4_000)]
     batch[2_000] = record(2_000, POISON)
-    started = time.process_time()
     assert handle({"Records": batch}, None) == {"batchItemFailures": []}
-    assert time.process_time() - started < 10
     assert queue.arrived() == [
         {
             "reason": "detail is text, not an object",

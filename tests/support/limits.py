@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jsonschema import Draft6Validator
+from jsonschema_rs import Draft6Validator
 from slack_sdk.models.blocks import Block
 from slackblocks import _limits as slack
 
@@ -107,7 +107,7 @@ def check_teams(payload: Payload) -> None:
     assert card["version"] == "1.4"
     assert card["msteams"] == {"width": "Full"}
     errors = adaptive_card_schema().iter_errors({key: card[key] for key in card if key != "msteams"})
-    assert [f"{list(error.path)}: {error.message[:200]}" for error in errors] == []
+    assert [f"{error.instance_path}: {error.message[:200]}" for error in errors] == []
     assert len(card.get("actions", [])) <= 6
     for each in objects(card):
         if each.get("type") == "TextBlock":

@@ -46,6 +46,7 @@ def calls(logins: int = 1000) -> Iterator[tuple[str, int, dict[str, int]]]:
         assert card is not None
         counted(f"settle 150: {verdict.outcome}", partial(store.settle, card, verdict, 0.0))
     counted("keep one login", lambda: store.keep([login(1, "quiet")]))
+    counted("due, for one", lambda: store.due(clock.now()))
     turn = counted("waiting, one does", lambda: store.waiting("quiet", 150))
     card = counted("begin one", partial(store.begin, turn, turn.rows, 60.0, FREE))
     assert card is not None

@@ -71,7 +71,7 @@ def staged(aws: LoopbackAws) -> Iterator[Stage]:
     bots = clients(aws.url)
     bots.reset()
     aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    create_table(bots.client("dynamodb"), TABLE)
+    create_table(aws.client("dynamodb"), TABLE)
     bots.reset()
     yield Stage(aws, bots)
     bots.reset()

@@ -25,6 +25,9 @@ from bot.senders.base import Verdict
 
 DIED = "the process ended before the verdict was written"
 
+JUST_NOW = 1.0
+"""Seconds for which a group that was seen is not read again."""
+
 FREE_TO_BEGIN = (
     "(attribute_not_exists(not_before) OR not_before <= :now)"
     " AND (attribute_not_exists(lease_until) OR lease_until <= :now) AND attribute_not_exists(unswept)"
@@ -46,8 +49,10 @@ class DynamoOutbox:
         self._sweeping = Sweeping(table, self._groups, self._looking)
         self._replaying = Replaying(table, self._groups, self._keeping, self._looking, clock)
         self._looks: dict[str, Look] = {}  # by group: spares begin and settle a second listing
+        self._just_seen: dict[str, tuple[float, Group]] = {}  # when, by name; spent by the next `waiting`
 
     def keep(self, rows: Sequence[Row]) -> int:
+        self._just_seen.clear()
         return self._keeping.keep(rows)
 
     def waiting(self, group: str, limit: int) -> Turn:
@@ -61,8 +66,11 @@ class DynamoOutbox:
         return replace(turn, rows=rows, not_before=max(turn.not_before, ready_at), posted=found.posted)
 
     def _swept(self, name: str) -> Group:
-        while (group := self._groups.read(name)).unswept:
+        seen_at, seen = self._just_seen.pop(name, (0.0, None))
+        group = seen if seen and 0 <= self._clock.now() - seen_at < JUST_NOW else self._groups.read(name)
+        while group.unswept:
             self._sweeping.sweep(group, self._looks.pop(name, None))
+            group = self._groups.read(name)
         return group
 
     def _ready(self, group: Group, limit: int) -> tuple[tuple[Row, ...], float]:
@@ -204,11 +212,15 @@ class DynamoOutbox:
                 return False
         if group.unswept:
             with suppress(OutboxError):  # the verdict is written; whoever asks next what waits finishes the sweep
-                self._sweeping.sweep(group, self._looks.pop(group.name, None), card.rows)
+                swept = self._sweeping.sweep(group, self._looks.pop(group.name, None), card.rows)
+                if swept is not None:
+                    self._just_seen[group.name] = self._clock.now(), swept
         return True
 
     def due(self, now: float) -> list[str]:
         due = [group for group in self._groups.all() if group.next_at <= now]
+        seen_at = self._clock.now()
+        self._just_seen = {group.name: (seen_at, group) for group in due}
         return [group.name for group in sorted(due, key=lambda group: (group.oldest, group.name))]
 
     def next_due(self) -> float | None:
@@ -231,10 +243,12 @@ class DynamoOutbox:
 
     def _turn(self, destination: str, group: str, *, held: bool) -> None:
         """In every group that the destination was ever paced in: what was kept there still waits there."""
+        self._just_seen.clear()
         for name in sorted({group, *(each.name for each in self._groups.all() if destination in each.places)}):
             self._groups.change(name, Change().set(attribute("held", destination), held))
 
     def replay(self, letters: Sequence[DeadLetter], *, to: str | None, group: str) -> int:
+        self._just_seen.clear()
         return self._replaying.replay(letters, to=to, group=group)
 
 

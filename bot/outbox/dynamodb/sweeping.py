@@ -22,7 +22,7 @@ class Sweeping:
         self._groups = groups
         self._looking = looking
 
-    def sweep(self, group: Group, look: Look | None, rows: Sequence[Row] = ()) -> None:
+    def sweep(self, group: Group, look: Look | None, rows: Sequence[Row] = ()) -> Group | None:
         """`look` is what this process saw before it began the card, and `rows` are the card's, if it still has them."""
         card, outcome = group.swept, Outcome(group.settled_as)
         place = group.places[card.destination]
@@ -38,9 +38,12 @@ class Sweeping:
         stays = outcome in (Outcome.AGAIN, Outcome.UNSURE)
         note(place, left, moved, change, leaving=0 if stays else len(card.rows))
         unswept = "settled_seq = :seq AND attribute_exists(unswept)"
-        if not self._groups.change(group.name, change, unswept, seq=group.settled_seq) and moved:
-            # late: others may be through with these
+        answer = self._groups.changed(group.name, change, "ALL_NEW", unswept, seq=group.settled_seq)
+        if answer is not None:
+            return Group.of(answer["Attributes"])
+        if moved:  # late: others may be through with these
             self._groups.change(group.name, came(Change(), place.name, [pack.shard for pack in moved]))
+        return None
 
     def _put_elsewhere(self, group: Group, outcome: Outcome, rows: Sequence[Row]) -> list[Pack]:
         """Letters, or the packs that the rows move to. These are answered, whoever put them."""

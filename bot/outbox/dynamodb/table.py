@@ -11,7 +11,6 @@ from bot.aws import Aws, NoRegionError
 from bot.clock import Clock
 from bot.outbox.base import OutboxError
 from bot.outbox.dynamodb.items import Item, typed
-from bot.outbox.dynamodb.wire import directly
 
 TABLE: dict[str, Any] = {
     "KeySchema": [{"AttributeName": "PK", "KeyType": "HASH"}, {"AttributeName": "SK", "KeyType": "RANGE"}],
@@ -51,7 +50,7 @@ CURES = {
 
 
 def create_table(client: Any, name: str) -> None:
-    """Make the table, for tests and for whoever deploys without the template."""
+    """Make the table through boto3's `client`, for tests and for whoever deploys without the template."""
     client.create_table(TableName=name, **TABLE)
     client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
     client.update_time_to_live(TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": EXPIRES})
@@ -68,7 +67,6 @@ class Table:
         self._name = name
         self._aws = aws
         self._clock = clock
-        self._speaks: tuple[Any, Any] | None = None  # a client, and what answers in its place
 
     def all(self, partition: Item, beginning: str = "") -> Iterator[Item]:
         start = Item()
@@ -138,7 +136,7 @@ class Table:
         failed: Exception | None = None
         for _ in self._tries():
             try:
-                answer: Item = getattr(self._client(), operation)(**request)
+                answer: Item = getattr(self._aws.client("dynamodb"), operation)(**request)
             except (ClientError, BotoCoreError, NoRegionError) as error:
                 if _code(error) == "ConditionalCheckFailedException":
                     raise ConditionError from None
@@ -148,12 +146,6 @@ class Table:
             else:
                 return answer
         raise OutboxError(f"DynamoDB table {self._name!r}: {failed}; {_cure(failed)}") from failed
-
-    def _client(self) -> Any:
-        client = self._aws.client("dynamodb")
-        if self._speaks is None or self._speaks[0] is not client:
-            self._speaks = client, directly(client, self._aws)
-        return self._speaks[1]
 
     def _tries(self) -> Iterator[None]:
         """Now, and again after ever longer pauses, as long as patience lasts."""

@@ -1,18 +1,16 @@
-"""DynamoDB's calls on the wire: signed as botocore signs, answered and failing as boto3's client does."""
+"""DynamoDB's calls on the wire: signed by botocore, answered and failing as boto3's client does."""
 
 import json
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
-from urllib.parse import urlsplit
 
+import boto3
 import pytest
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
+from botocore.config import Config
 from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
@@ -20,13 +18,14 @@ from botocore.exceptions import (
     NoCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
+from botocore.session import get_session
 from moto import mock_aws
 
+import bot.aws
 from bot.aws import Aws
-from bot.outbox.dynamodb import wire
-from bot.outbox.dynamodb.wire import Wire, authorization, directly
-from tests.support.aws import CREDENTIALS, REGION
-from tests.support.outbox_table import SmallTable
+from bot.dynamodb import endpoint
+from tests.support.aws import CREDENTIALS
 
 KEY = {"PK": {"S": "groups"}, "SK": {"S": "ops · ö"}}
 
@@ -42,6 +41,12 @@ class Server(ThreadingHTTPServer):
         self.posts: list[tuple[dict[str, str], Any]] = []
         self.connections: set[tuple[str, int]] = set()
         self.is_silent = False
+        self.hangs_up = False
+        self.hung_up = Event()
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.hung_up.set()
 
     @property
     def url(self) -> str:
@@ -67,6 +72,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer[1])))
         self.end_headers()
         self.wfile.write(answer[1])
+        self.close_connection |= self.server.hangs_up
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
@@ -84,20 +90,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def client(server: Server) -> Any:
-    aws = Aws()
-    return directly(aws.client("dynamodb"), aws)
-
-
-@pytest.mark.parametrize("token", ["", CREDENTIALS["AWS_SESSION_TOKEN"]], ids=["own keys", "a role's keys"])
-def test_a_call_is_signed_as_botocore_signs_it(token: str) -> None:
-    url, body = "https://dynamodb.eu-west-1.amazonaws.com/", b'{"TableName":"t"}'
-    request = AWSRequest("POST", url, headers={"X-Amz-Target": f"{wire.API}.GetItem"}, data=body)
-    SigV4Auth(Credentials("AKIAEXAMPLE", "made-up", token or None), "dynamodb", REGION).add_auth(request)
-    signed = {"host": urlsplit(url).netloc, "x-amz-date": request.context["timestamp"]}
-    signed |= {"x-amz-security-token": token} if token else {}
-    signed |= {"x-amz-target": f"{wire.API}.GetItem"}
-    proof = authorization(signed, "/", body, "AKIAEXAMPLE", "made-up", REGION)
-    assert proof == request.headers["Authorization"]
+    return Aws().client("dynamodb")
 
 
 def test_a_call_is_one_post_and_its_answer_comes_as_it_is(client: Any, server: Server) -> None:
@@ -111,6 +104,13 @@ def test_a_call_is_one_post_and_its_answer_comes_as_it_is(client: Any, server: S
     assert not any(CREDENTIALS["AWS_SECRET_ACCESS_KEY"] in value for value in headers.values())
 
 
+def test_bytes_come_and_go_as_botos(client: Any, server: Server) -> None:
+    server.answers = [(200, b'{"Item": {"B": {"B": "/wA="}, "S": {"M": {"B": {"S": "/wA="}}}}}')]
+    found = client.put_item(TableName="t", Item={"B": {"B": b"\xff\x00"}})
+    assert server.posts[0][1]["Item"] == {"B": {"B": "/wA="}}
+    assert found == {"Item": {"B": {"B": b"\xff\x00"}, "S": {"M": {"B": {"S": "/wA="}}}}}
+
+
 REFUSALS = {
     "a condition": (400, b'{"__type":"com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}'),
     "throttled": (400, b'{"__type":"com.amazon.coral.availability#ThrottlingException","message":"slow"}'),
@@ -119,13 +119,12 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("answer", REFUSALS.values(), ids=REFUSALS.keys())
-def test_a_refusal_is_the_error_that_boto3_raises(server: Server, answer: tuple[int, bytes]) -> None:
-    aws = Aws()
+def test_a_refusal_is_the_error_that_boto3_raises(client: Any, server: Server, answer: tuple[int, bytes]) -> None:
     raised = []
-    for client in (directly(aws.client("dynamodb"), aws), aws.client("dynamodb")):
+    for each in (client, boto3.client("dynamodb", config=Config(retries={"total_max_attempts": 1}))):
         server.answers = [answer]
         with pytest.raises(ClientError) as error:
-            client.get_item(TableName="t", Key=KEY)
+            each.get_item(TableName="t", Key=KEY)
         said = error.value.response
         raised.append((said["Error"]["Code"], said["ResponseMetadata"]["HTTPStatusCode"]))
     assert raised[0] == raised[1]
@@ -151,20 +150,26 @@ def test_a_connection_is_used_again_and_a_closed_one_is_not(client: Any, server:
 
 
 def test_a_connection_that_was_closed_in_its_sleep_costs_no_call(client: Any, server: Server) -> None:
+    server.hangs_up = True
     client.get_item(TableName="t", Key=KEY)
-    (connection,) = client._idle
-    connection.sock.shutdown(socket.SHUT_RD)  # as if the other side had closed
+    assert server.hung_up.wait(5)
     assert client.get_item(TableName="t", Key=KEY) == {}
     assert len(server.connections) == 2
 
 
-def test_a_silent_table_is_waited_for_no_longer_than_others(
-    client: Any, server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wire, "READ_SECONDS", 0.05)
-    server.is_silent = True
-    with pytest.raises(ReadTimeoutError):
+@pytest.mark.parametrize("page", [b"<html>", b"", b"{"])
+def test_what_is_no_json_is_an_error_of_botos(client: Any, server: Server, page: bytes) -> None:
+    server.answers = [(200, page)]
+    with pytest.raises(ResponseParserError, match="GetItem was not answered in JSON"):
         client.get_item(TableName="t", Key=KEY)
+
+
+def test_a_silent_table_is_waited_for_no_longer_than_others(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bot.aws, "READ_SECONDS", 0.05)
+    server.is_silent = True
+    with pytest.raises(ReadTimeoutError) as error:
+        Aws().client("dynamodb").get_item(TableName="t", Key=KEY)
+    assert "(read timeout=0.05)" in str(error.value.__cause__)
 
 
 def test_a_table_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,17 +177,15 @@ def test_a_table_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         port = nobody.getsockname()[1]
     for name, value in {**CREDENTIALS, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}.items():
         monkeypatch.setenv(name, value)
-    aws = Aws()
     with pytest.raises(EndpointConnectionError, match=str(port)):
-        directly(aws.client("dynamodb"), aws).get_item(TableName="t", Key=KEY)
+        Aws().client("dynamodb").get_item(TableName="t", Key=KEY)
 
 
 def test_without_credentials_nothing_is_sent(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
-    aws = Aws()
     with pytest.raises(NoCredentialsError):
-        directly(aws.client("dynamodb"), aws).get_item(TableName="t", Key=KEY)
+        Aws().client("dynamodb").get_item(TableName="t", Key=KEY)
     assert server.posts == []
 
 
@@ -191,19 +194,44 @@ def test_who_listens_for_botos_requests_may_answer_these(monkeypatch: pytest.Mon
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        aws = Aws()
-        client = aws.client("dynamodb")
+        client = Aws().client("dynamodb")
         with pytest.raises(ClientError, match="ResourceNotFoundException"):
-            directly(client, aws).get_item(TableName="t", Key=KEY)
+            client.get_item(TableName="t", Key=KEY)
 
 
-def test_behind_a_proxy_and_for_a_client_that_is_not_botos_nothing_is_changed(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    aws, table = Aws(), SmallTable()
-    assert directly(table, aws) is table
-    assert isinstance(directly(aws.client("dynamodb"), aws), Wire)
+def test_a_proxy_of_the_environment_gets_the_call(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("http_proxy", server.url)
-    assert directly(aws.client("dynamodb"), aws) is aws.client("dynamodb")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb.example")
+    assert Aws().client("dynamodb").get_item(TableName="t", Key=KEY) == {}
+    ((headers, _),) = server.posts
+    assert headers["host"] == "dynamodb.example"
+
+
+PLACES = {
+    "Ireland": {"AWS_DEFAULT_REGION": "eu-west-1"},
+    "the government's": {"AWS_DEFAULT_REGION": "us-gov-west-1"},
+    "China": {"AWS_DEFAULT_REGION": "cn-northwest-1"},
+    "a new one": {"AWS_DEFAULT_REGION": "qq-nowhere-7"},
+    "a stage of your own": {"AWS_ENDPOINT_URL": "http://127.0.0.1:9999"},
+    "a service of your own": {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:2",
+    },
+    "nowhere else": {"AWS_ENDPOINT_URL": "http://127.0.0.1:9999", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+    "FIPS": {"AWS_USE_FIPS_ENDPOINT": "true", "AWS_DEFAULT_REGION": "us-east-1"},
+    "dual stack": {"AWS_USE_DUALSTACK_ENDPOINT": "true"},
+}
+
+
+@pytest.mark.parametrize("environment", PLACES.values(), ids=PLACES.keys())
+def test_the_endpoint_is_the_one_that_boto3_would_ask(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    for name, value in {**CREDENTIALS, "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled", **environment}.items():
+        monkeypatch.setenv(name, value)
+    session = get_session()
+    asked = session.create_client("dynamodb").meta.endpoint_url
+    assert endpoint(session, session.get_config_variable("region")) == asked.rstrip("/") + "/"
