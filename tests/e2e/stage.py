@@ -94,12 +94,14 @@ class Stage:
 
     @contextmanager
     def routes(self, **different: Any) -> Iterator[None]:
-        """Another routing file is in S3 for a while."""
+        """Another routing file is in S3 for a while; afterwards the usual one is in force again."""
         self.put_routes(**different)
         try:
             yield
         finally:
             self.put_routes()
+            eventually(self.intake_is_empty, "the end of every call: the tick finds the copy that the next login finds")
+            self.tick()
 
     def put_parameter(self, name: str, value: str) -> None:
         self.emulator.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
