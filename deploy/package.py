@@ -22,7 +22,6 @@ from pathlib import Path
 from bot.config import ConfigError, load
 from bot.config.compiled import NotPlainError, dump
 from bot.config.fence import is_dotted
-from deploy.library import slim
 from deploy.target import ARCHITECTURES, PackageError, Target
 
 ROOT = Path(__file__).parent.parent
@@ -127,14 +126,12 @@ def _project(name: str) -> str:
 
 
 def _drop(stage: Path) -> None:
-    """Junk, what Lambda has anyway, and of compiled libraries what nobody loads."""
+    """Junk, and what Lambda has anyway."""
     provided = set(_provided(stage))
     for path in sorted(stage.rglob("*"), reverse=True):  # what is in a folder comes before the folder
         name = path.relative_to(stage).as_posix()
         if path.is_file() and (name in provided or is_junk(name)):
             path.unlink()
-        elif path.suffix == ".so":
-            path.write_bytes(slim(path.read_bytes()))
         elif path.is_dir() and not any(path.iterdir()):
             path.rmdir()
 

@@ -9,10 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import yaml
 
 from bot.config import load_packaged
-from deploy.library import slim
 from deploy.package import SOURCE_MB, is_junk, package, usual_routes
 from deploy.target import PackageError, Target
 
@@ -173,22 +171,3 @@ def test_the_wheels_asked_for_are_those_of_the_target() -> None:
         asked
     )
     assert not [word for word in asked if "x86_64" in word]
-
-
-def test_a_library_without_what_nobody_loads_does_what_it_did(tmp_path: Path) -> None:
-    for path in Path(yaml.__file__).parent.iterdir():
-        if path.suffix in (".py", ".so"):
-            content = path.read_bytes()
-            (tmp_path / "yaml").mkdir(exist_ok=True)
-            (tmp_path / "yaml" / path.name).write_bytes(slim(content) if path.suffix == ".so" else content)
-    (library,) = (tmp_path / "yaml").glob("*.so")
-    assert library.stat().st_size < 0.5 * Path(yaml._yaml.__file__).stat().st_size
-    assert slim(library.read_bytes()) == library.read_bytes()
-    code = "import yaml; print(yaml.__file__, yaml.load('{a: [1, b]}', yaml.CSafeLoader))"
-    command = [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {code}"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert said == f"{tmp_path}/yaml/__init__.py {{'a': [1, 'b']}}\n"
-
-
-def test_what_is_no_library_stays_as_it_is() -> None:
-    assert slim(b"#!/bin/sh\n") == b"#!/bin/sh\n"
