@@ -2,6 +2,8 @@
 
 What it does not do, and what a test does about it:
 - It reads no metrics out of the log: `Stage.publish_metrics` reads the lines as CloudWatch would.
+- It asks for `sqs:SendMessageBatch`, which AWS has not got: `Stage.let_batches_through` adds it to the deployed role.
+- It takes no event of the source `aws.workspaces`, as AWS takes none: logins come from the stage's second source.
 - It knows no WorkSpaces: the function's `AWS_ENDPOINT_URL_WORKSPACES` is moto's.
 - It waits for no batching window, retries no asynchronous call, sets no TTL from the template, and lets EventBridge
   write to a queue without its policy. The tests of the template hold those.
