@@ -20,7 +20,7 @@ BENCH := .venv-bench
 
 .PHONY: help run test storms browser pictures web check lint bench bench-inbox package clean
 help:  ## what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
 
 $(RUNS): requirements.txt requirements-cli.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name one with make PYTHON=…")'
@@ -50,7 +50,7 @@ run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
 	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
-	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser and not node"
+	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser and not node and not e2e"
 
 storms: $(READY)  ## the slow tests: storms, the table at every failing call, and thousands of random examples
 	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "slow and not hypothesis"
@@ -64,7 +64,7 @@ browser: $(READY) $(PAGES)  ## the tests in a real browser
 pictures: $(READY) $(PAGES)  ## docs/pictures, drawn anew from the golden cards
 	@$(BIN)/python -m tests.browser.pictures
 
-check: lint test storms browser template  ## format, lint, types and all tests
+check: lint test storms browser template e2e  ## format, lint, types and all tests
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .
@@ -102,5 +102,16 @@ deploy: $(RUNS) node_modules/.ready  ## a stage on AWS, checked first: STAGE=dev
 remove: $(RUNS) node_modules/.ready  ## take a stage away from AWS: STAGE=dev
 	@$(BIN)/python -m bot remove --stage "$(STAGE)"
 
+# The emulated account and Lambda's own runtime, each alone in its virtual environment, on Lambda's Python where it is here.
+.PHONY: e2e
+e2e: $(READY) .venv-e2e/.ready .venv-lambda/.ready node_modules/.ready  ## the deployed stage in an emulated account, in three minutes
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup -m e2e tests/e2e
+
+.venv-%/.ready: requirements-%.txt $(RUNS)
+	@echo "setting up .venv-$* (once, half a minute)"
+	@"$$($(BIN)/python -m deploy.target)" -m venv --clear .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-$*.txt
+	@touch $@
+
 clean:  ## forget the set-up and what was said
-	@rm -rf $(VENV) $(BENCH) node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) $(BENCH) .venv-e2e .venv-lambda node_modules web/built .local .mypy_cache .ruff_cache .pytest_cache .hypothesis

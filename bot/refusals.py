@@ -11,6 +11,7 @@ stands there, and `cut` is true. Half a surrogate pair, which no text may hold, 
 
 import json
 import logging
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,8 +80,15 @@ class Refusals:
                 for failed in answer.get("Failed", []):
                     reason = str(failed["Code"])
             except Exception as error:  # noqa: BLE001 - botocore's tree is wide, and each means: not written
-                return type(error).__name__
+                return _code(error)
         return reason
+
+
+def _code(error: Exception) -> str:
+    """AWS's word for what went wrong, such as AccessDenied, or the error's type; never its text."""
+    answer = getattr(error, "response", None) or {}
+    code = str(answer.get("Error", {}).get("Code") or type(error).__name__)
+    return re.sub(r"[^A-Za-z0-9.]", "", code)[:60]
 
 
 def _calls(refused: Mapping[str, Refusal]) -> Iterator[list[dict[str, Any]]]:

@@ -34,7 +34,7 @@ PINNED = ("requirements.txt", "deploy/pins.txt")
 
 JUNK = (
     # what no program imports
-    "*.pyi *.pyx *.pxd *.c *.h py.typed *.dist-info/* bin/* */tests/* */__pycache__/* */__main__.py",
+    "*.pyi *.pyx *.pxd *.c *.h */py.typed *.dist-info/* bin/* */tests/* */__pycache__/* */__main__.py",
     "tzdata/zoneinfo/*.tab tzdata/zoneinfo/*.zi tzdata/zoneinfo/leapseconds",
     # of libraries, what this bot does not use
     "_yaml/* slack/* pydantic/v1/* pydantic/experimental/* pydantic/color.py pydantic/mypy.py",
@@ -216,7 +216,7 @@ def main() -> None:
     asked.add_argument("--out", type=Path, default=Path("dist/login-bot.zip"))
     said = asked.parse_args()
     sys.path[:0] = [str(path.resolve().parent) for path in said.include]
-    routes = said.routes or _usual_routes()
+    routes = said.routes or usual_routes()
     checked = subprocess.run([sys.executable, "-m", "bot", "check", str(routes)], check=False)  # noqa: S603 - our own
     if checked.returncode:
         sys.exit(f"no package: {routes} has mistakes")
@@ -226,7 +226,7 @@ def main() -> None:
         sys.exit(f"no package: {error}")
 
 
-def _usual_routes() -> Path:
+def usual_routes() -> Path:
     """The operator's own file. Where there is none yet, the example shows what a package is, and can post nowhere."""
     if Path(ROUTES).is_file():
         return Path(ROUTES)

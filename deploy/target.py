@@ -92,3 +92,7 @@ def _version(command: str) -> str | None:
         return str(json.loads(done.stdout))
     except (OSError, subprocess.CalledProcessError, ValueError):
         return None
+
+
+if __name__ == "__main__":
+    print(Target().interpreter() or sys.executable)  # whose virtual environments are nearest to Lambda

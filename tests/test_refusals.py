@@ -248,6 +248,14 @@ def test_a_log_line_of_a_queue_in_trouble_holds_no_word_of_the_provider(
     assert "assumed-role" not in caplog.text + str([record.__dict__ for record in caplog.records])
 
 
+def test_a_log_line_of_a_queue_that_may_not_be_written_to_says_so(
+    sqs: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    sqs.always(Answer(403, '{"__type": "AccessDenied"}'))
+    on(sqs).put(refused(1), until=EVER)
+    assert caplog.records[-1].fields == {"records": 1, "reason": "AccessDenied"}  # type: ignore[attr-defined]
+
+
 # through the door
 
 ROUTES = """
