@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from slack_sdk import WebClient
+from slack_sdk.webhook import WebhookClient
 
 from bot.aws import Aws
 from bot.secrets import SecretRef, Secrets
@@ -254,6 +255,7 @@ def test_a_channel_is_named_by_its_id(channel: str) -> None:
     assert settings(token=REF, channel=channel).channel == channel
 
 
-def test_slack_sdk_still_has_the_seam_that_we_post_through() -> None:
-    """urllib, which it calls otherwise, follows a redirect and takes it for success."""
+def test_slack_sdk_still_has_the_seams_that_we_post_through() -> None:
+    """urllib, which they call otherwise, follows a redirect and takes it for success."""
+    assert callable(WebhookClient._perform_http_request_internal)
     assert callable(WebClient._perform_urllib_http_request_internal)

@@ -440,8 +440,7 @@ def test_one_tls_context_serves_all_and_verifies() -> None:
 LIBRARIES = {"slack_sdk", "pymsteams", "requests", "boto3", "botocore", "pydantic", "yaml", "urllib3"}
 NEEDED_BY = {
     "bot.senders, bot.senders.base, bot.senders.wire, bot.senders.answers": set(),
-    "bot.senders.slack": set(),
-    "bot.senders.slack_api": {"slack_sdk"},
+    "bot.senders.slack": {"slack_sdk"},
     "bot.senders.teams": {"pymsteams", "requests", "urllib3"},
     "bot.senders.sns": {"botocore"},
     "bot.senders.console": set(),

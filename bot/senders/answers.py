@@ -1,12 +1,10 @@
 """What an answer means: its status, its Retry-After, and its text made fit to be shown."""
 
-import json
 import math
 import time
 import unicodedata
 from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 from bot.senders.base import Verdict
 from bot.senders.hiding import hidden
@@ -83,12 +81,3 @@ def _moment(text: str) -> float:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return math.nan
-
-
-def json_object(body: str) -> dict[str, Any]:
-    """The JSON object that a body is; an empty one where it is none."""
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}

@@ -1,14 +1,17 @@
-"""Posts cards to Slack, through an incoming webhook or as a bot with a token.
-
-A webhook takes one JSON post, for which nothing is needed. The Web API is slack-sdk's, in slack_api.py, and imported
-where a destination has a token: it would cost every other cold start 100 ms.
-"""
+"""Posts cards to Slack, through an incoming webhook or as a bot with a token. The only file that knows slack-sdk."""
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar
+from urllib.request import Request
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from bot.secrets import SecretRef
 from bot.senders import answers, wire
@@ -18,7 +21,6 @@ from bot.senders.wire import Answer, Deadline, NoAnswerError
 
 OWN_HOSTS = ("slack.com", "hooks.slack.com", "slack-gov.com", "hooks.slack-gov.com")
 API = "https://slack.com/api/"
-JSON = {"Content-Type": "application/json; charset=utf-8"}
 CHANNEL = r"^[CGD][A-Z0-9]{5,}$"
 
 # Slack's error words, from https://docs.slack.dev/reference/methods/chat.postMessage and its page on webhooks.
@@ -110,7 +112,9 @@ class SlackSender:
         ref = self._settings.webhook_url
         assert ref is not None
         url = wire.read_url(self._tools, ref, deadline, own=OWN_HOSTS)
-        answer = wire.post(url, json.dumps(payload).encode(), JSON, service="Slack", deadline=deadline)
+        client = _Webhook(url, deadline)
+        client.send_dict(dict(payload))
+        answer = client.wire.answer
         said = answer.body.strip()
         if answer.status == 200 and said == "ok":
             return Verdict.sent()
@@ -119,11 +123,11 @@ class SlackSender:
     def _as_bot(self, payload: Mapping[str, Any], ref: SecretRef, deadline: Deadline) -> Verdict:
         wire.check(self._settings.base_url, what="base_url", own=OWN_HOSTS, trusted=self._tools.trusted_hosts)
         token = wire.read_secret(self._tools, ref, deadline)
-        from bot.senders.slack_api import Bot  # noqa: PLC0415 - see above
-
-        bot = Bot(token, self._settings.base_url, deadline)
-        answer = bot.post_message({**payload, "channel": self._settings.channel})
-        said = answers.json_object(answer.body)
+        client = _Bot(token, self._settings.base_url, deadline)
+        with suppress(SlackApiError):  # its way of saying no, with the token in reach; the answer says more
+            client.api_call("chat.postMessage", json={**payload, "channel": self._settings.channel})
+        answer = client.wire.answer
+        said = _object(answer.body)
         if answer.status == 200 and said.get("ok") is True:
             return Verdict.sent()
         return _judged(answer, str(said.get("error") or ""), refused=said.get("ok") is False, hide=(token,))
@@ -139,6 +143,54 @@ def _checked(base_url: str) -> None:
         Address.parse(base_url)
     except ValueError as error:
         raise ValueError(f"base_url {error}") from None
+
+
+class _Wire:
+    """What both clients post through, in place of urllib: it follows redirects and knows no deadline."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self.answer: Answer
+
+    def post(self, request: Request) -> Answer:
+        body = request.data if isinstance(request.data, bytes) else b""
+        headers = dict(request.header_items())
+        self.answer = wire.post(request.full_url, body, headers, service="Slack", deadline=self._deadline)
+        return self.answer
+
+
+def _silent() -> logging.Logger:
+    """A logger that stands in no tree and says nothing: slack-sdk logs webhook URLs."""
+    return logging.Logger("slack_sdk.unheard", level=logging.CRITICAL + 1)  # noqa: LOG001 - in no tree on purpose
+
+
+class _Webhook(WebhookClient):
+    def __init__(self, url: str, deadline: Deadline) -> None:
+        super().__init__(url, logger=_silent(), retry_handlers=[])
+        self.wire = _Wire(deadline)
+
+    def _perform_http_request_internal(self, url: str, req: Request) -> WebhookResponse:
+        answer = self.wire.post(req)
+        return WebhookResponse(url=url, status_code=answer.status, body=answer.body, headers=dict(answer.headers))
+
+
+class _Bot(WebClient):
+    def __init__(self, token: str, base_url: str, deadline: Deadline) -> None:
+        super().__init__(token, base_url=base_url, logger=_silent(), retry_handlers=[])
+        self.wire = _Wire(deadline)
+
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:  # noqa: ARG002 - theirs
+        answer = self.wire.post(req)
+        body = json.dumps(_object(answer.body))  # slack-sdk falls over JSON that is no object
+        return {"status": answer.status, "headers": dict(answer.headers), "body": body}
+
+
+def _object(body: str) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _judged(answer: Answer, word: str, *, refused: bool, hide: Iterable[str]) -> Verdict:
