@@ -1,6 +1,6 @@
 """Every figure of docs/benchmarks.md, measured here and now: `make bench`.
 
-python -m bench             # ten minutes; writes docs/benchmarks.md and docs/profile/
+python -m bench             # a quarter of an hour; writes docs/benchmarks.md and docs/profile/
 python -m bench --quick     # a minute: a few rounds, printed and not kept
 """
 
@@ -30,7 +30,7 @@ class Effort:
     """Logins of the storm that peers meet, too."""
 
 
-WHOLE = Effort(cold=21, warm=100, storms=(100, 1_000, 10_000), peers=1_000)
+WHOLE = Effort(cold=21, warm=100, storms=storm.SIZES, peers=1_000)
 QUICK = Effort(cold=3, warm=10, storms=(100,), peers=100)
 
 
@@ -66,6 +66,7 @@ def measure(effort: Effort) -> Run:
         profile=profile,
         megabytes=megabytes,
         storms=storm.measure(effort.storms),
+        batch_mb=storm.memory_of_a_batch(),
         peers=storm.of_peers(effort.peers),
         peers_logins=effort.peers,
         seconds=time.monotonic() - began,

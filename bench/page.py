@@ -32,6 +32,8 @@ class Run:
     profile: str
     megabytes: tuple[float, float]
     storms: list[dict[str, Any]]
+    batch_mb: tuple[float, float]
+    """Before the largest batch that Lambda hands over, and at the most."""
     peers: dict[str, dict[str, list[float]]]
     peers_logins: int
     seconds: float
@@ -72,6 +74,7 @@ def targets(run: Run) -> list[Target]:
         Target("warm, one card, SQLite, processor", cost(warm.SINGLE, warm.SQLITE), 3, "ms"),
         Target("warm, a login in a digest of 150, DynamoDB, processor", cost(warm.DIGEST, warm.DYNAMODB), 0.5, "ms"),
         Target("peak memory of a first event", peak, 90, "MB"),
+        Target("peak memory of a batch of 4,000 records", run.batch_mb[1], 150, "MB"),
         Target("zip without .pyc", run.megabytes[0], 4, "MB"),
         Target("zip with .pyc", run.megabytes[1], 6, "MB"),
     ]
@@ -79,7 +82,7 @@ def targets(run: Run) -> list[Target]:
 
 def summary(run: Run) -> str:
     """Every figure as a table: what `make bench` prints."""
-    parts = [_targets(run), _cold(run), _warm(run), _calls(run), _storm(run)]
+    parts = [_targets(run), _cold(run), _warm(run), _calls(run), _storm(run), _storm_costs(run)]
     return "\n\n".join(parts) + f"\n\nmeasured in {run.seconds / 60:.1f} minutes"
 
 
@@ -157,6 +160,22 @@ def _storm(run: Run) -> str:
     return table(head, rows)
 
 
+def _storm_costs(run: Run) -> str:
+    head = ("storm of ours", "logins", "look-up calls", "longest wait for a name s", "table calls a login")
+    rows = [
+        (
+            f"{storm['people']} people",
+            f"{storm['logins']:,}",
+            f"{storm['described']:,}",
+            f"{storm['waited']:.1f}",
+            f"{storm['table'] / storm['logins']:.2f}",
+            f"{storm['cpu'] / storm['logins'] * 1000:.2f}",
+        )
+        for storm in run.storms
+    ]
+    return table((*head, "processor ms a login"), rows)
+
+
 def _counts(figures: Sequence[float]) -> list[str]:
     *counts, last = figures
     return [*(f"{count:,.0f}" for count in counts), f"{last:,.1f}"]
@@ -179,6 +198,9 @@ def _page(run: Run) -> str:
         warm_rounds=run.rounds[1],
         calls=_calls(run),
         storm=_storm(run),
+        storm_costs=_storm_costs(run),
+        batch_before=f"{run.batch_mb[0]:.0f}",
+        batch_most=f"{run.batch_mb[1]:.0f}",
         imports=_imports(run),
         modules=len(run.imported),
         losses="\n".join(_losses(run)) or "Nowhere, in this run.",
@@ -223,9 +245,7 @@ def _imports(run: Run) -> str:
     modules: Counter[str] = Counter()
     for each in run.imported:
         top = each.name.partition(".")[0]
-        whose = (
-            top if top in ("bot", "formatters", "slack_sdk", "boto3", "botocore", "urllib3", "awslambdaric") else REST
-        )
+        whose = top if top in OWNERS else REST
         own[whose] += each.own
         modules[whose] += 1
     rows = [(name, modules[name], f"{micro / 1000:.0f}") for name, micro in own.most_common()]
@@ -318,6 +338,12 @@ On simulated time, against channels that enforce their published limits: Slack t
 heard of: with (b) and (c) such a login is in the queue's dead letters after three tries, or nowhere, where Teams
 dropped it. They are deployed as such functions are: a queue, batches of ten, two pollers, and boto3's own retries.
 Slack is easier on them than on ours: what they post while it says 429 does not prolong it.
+
+{storm_costs}
+
+`look-up calls` are DescribeWorkspaces, of which AWS takes two a second. The processor's time is the bot's and that of
+the simulated world, which reads every card. A batch of 4,000 records takes {batch_most} MB at the most, {batch_before}
+of them before it came: the whole process, with the simulated table in it.
 
 ## Where we lose
 

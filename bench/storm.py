@@ -52,6 +52,12 @@ def measure(sizes: Sequence[int]) -> list[dict[str, Any]]:
     return [_apart(people, size) for size in sizes for people in (KNOWN, UNKNOWN)]
 
 
+def memory_of_a_batch() -> tuple[float, float]:
+    """MB before and at the most, of a process that takes as many records in one call as Lambda ever hands over."""
+    before, most = _apart(BATCH_OF, BATCH)["memory"]
+    return before, most
+
+
 def of_peers(logins: int) -> dict[str, dict[str, list[float]]]:
     """By peer and channel: cards, never told, told twice, posts over the limit, seconds until the last."""
     told = {}
