@@ -97,7 +97,7 @@ template: $(READY) node_modules/.ready  ## the tests of what AWS gets, by osls a
 deploy: $(RUNS) node_modules/.ready  ## a stage on AWS, checked first: STAGE=dev
 	@test -n "$(STAGE)" || { echo "error: name the stage: make deploy STAGE=dev"; exit 1; }
 	@$(MAKE) --no-print-directory package ROUTES_FILE=$(or $(ROUTES_FILE),routes.yml)
-	@$(BIN)/python -m bot deploy --stage "$(STAGE)" --routes $(or $(ROUTES_FILE),routes.yml)
+	@LOGIN_BOT_ZIP="$(ZIP)" $(BIN)/python -m bot deploy --stage "$(STAGE)" --routes $(or $(ROUTES_FILE),routes.yml)
 
 remove: $(RUNS) node_modules/.ready  ## take a stage away from AWS: STAGE=dev
 	@$(BIN)/python -m bot remove --stage "$(STAGE)"

@@ -5,6 +5,7 @@ to what the stand-in says of a stage.
 """
 
 import json
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from bot.aws import Aws
 from bot.cli import deploying
 from bot.secrets import Secrets
 from tests.support.aws import REGION, LoopbackAws
-from tests.support.cli import invoke
+from tests.support.cli import ROOT, invoke
 from tests.support.providers import refused_address
 
 ROUTES = """\
@@ -72,7 +73,7 @@ class Clone:
         asked = dict(zip(words[1::2], words[2::2], strict=False))
         service = {
             "service": "login-bot",
-            "provider": {"stage": asked["--stage"], "region": asked.get("--region", REGION)},
+            "provider": {"stage": asked["--stage"], "region": asked.get("--region", REGION), "architecture": "arm64"},
             "custom": {"stage": self.asks},
             "functions": {"notify": {"environment": {"ROUTES": "", "TABLE_NAME": ""}}},
         }
@@ -257,6 +258,33 @@ def test_a_package_of_another_routing_file_is_not_deployed(clone: Clone) -> None
     result = clone("deploy", "--stage", "dev")
     assert "dist/login-bot.zip was made of another routes.yml than routes.yml: make package" in result.stderr
     assert clone.called() == []
+
+
+@pytest.mark.parametrize(
+    ("machine", "said"),
+    [
+        pytest.param("aarch64", "", id="the stage's"),
+        pytest.param(
+            "x86_64",
+            "error: dist/login-bot.zip is for x86_64, but serverless.yml says architecture: arm64; change it there, or"
+            " make deploy STAGE=dev ARCH=arm64\n",
+            id="another",
+        ),
+    ],
+)
+def test_a_package_for_another_processor_is_not_deployed(clone: Clone, machine: str, said: str) -> None:
+    with zipfile.ZipFile(clone.folder / "dist/login-bot.zip", "a") as package:
+        package.writestr(f"pydantic_core/_pydantic_core.cpython-313-{machine}-linux-gnu.so", b"")
+    result = clone("deploy", "--stage", "dev")
+    assert result.stderr == said
+    assert ("deploy" in clone.called()) is (not said)
+
+
+def test_make_deploys_the_package_that_it_makes() -> None:
+    words = ["make", "--dry-run", "deploy", "STAGE=dev", "ARCH=x86_64"]
+    would = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "--arch x86_64 --out dist/login-bot-x86_64.zip" in would
+    assert 'LOGIN_BOT_ZIP="dist/login-bot-x86_64.zip" ' in would.split("bot deploy")[0].splitlines()[-1]
 
 
 def test_without_a_package_it_says_how_to_make_one(clone: Clone) -> None:

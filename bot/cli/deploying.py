@@ -26,6 +26,8 @@ REMOVE = "Example: `python -m bot remove --stage dev`, or `make remove STAGE=dev
 OSLS = Path("node_modules/.bin/osls")
 ZIP = "dist/login-bot.zip"
 PACKAGED_ROUTES = "routes.yml"
+PROCESSORS = {"arm64": "-aarch64-linux-gnu.so", "x86_64": "-x86_64-linux-gnu.so"}
+"""What a compiled module's name ends with that is for one of Lambda's processors."""
 
 Name = Annotated[str, typer.Option("--stage", metavar="STAGE", help="dev, prod, or a name of your own.")]
 Region = Annotated[str, typer.Option("--region", help="Instead of AWS_REGION, AWS_DEFAULT_REGION or the profile's.")]
@@ -46,6 +48,7 @@ def deploy(*, stage: Name = "", region: Region = "", routes: options.Routes = op
     aws = Aws()
     account = readiness.account(name, where, aws)
     ready = _packaged(name, where)
+    _check_processor(ready)
     _check(config, ready, aws)
     say(Text("checked ", style="bold green"), f"{routes} · account {account} · {where} · stage {name}")
     if _osls("deploy", "--stage", name, "--region", where, "--package", _folder(name)):
@@ -88,7 +91,7 @@ def _named(stage: str) -> str:
 
 def _check_zip(routes: str) -> None:
     """The package is there, and was made of the routing file that was checked."""
-    path = Path(os.environ.get("LOGIN_BOT_ZIP") or ZIP)
+    path = _zip()
     try:
         with zipfile.ZipFile(path) as package:
             packaged = package.read(PACKAGED_ROUTES)
@@ -96,6 +99,22 @@ def _check_zip(routes: str) -> None:
         raise Mistake(f"{path} is no package with a {PACKAGED_ROUTES}: make package") from None
     if packaged != Path(routes).read_bytes():
         raise Mistake(f"{path} was made of another {PACKAGED_ROUTES} than {routes}: make package")
+
+
+def _check_processor(stage: Stage) -> None:
+    """The package was made for the processor that the stage asks for: another's would fail at its first import."""
+    with zipfile.ZipFile(_zip()) as package:
+        names = package.namelist()
+    for processor, ending in PROCESSORS.items():
+        if processor != stage.architecture and any(name.endswith(ending) for name in names):
+            raise Mistake(
+                f"{_zip()} is for {processor}, but serverless.yml says architecture: {stage.architecture};"
+                f" change it there, or make deploy STAGE={stage.name} ARCH={stage.architecture}"
+            )
+
+
+def _zip() -> Path:
+    return Path(os.environ.get("LOGIN_BOT_ZIP") or ZIP)
 
 
 def _region(asked: str) -> str:

@@ -33,6 +33,8 @@ class Stage:
     topics: frozenset[str]
     lookup_roles: frozenset[str]
     environment: frozenset[str]
+    architecture: str
+    """The processor: `arm64` or `x86_64`."""
     takes_samples: bool
 
     @classmethod
@@ -50,6 +52,7 @@ class Stage:
             topics=frozenset(filter(None, says["topics"].split(","))),
             lookup_roles=frozenset(filter(None, says["lookupRoles"].split(","))),
             environment=frozenset(service["functions"]["notify"]["environment"]),
+            architecture=provider["architecture"],
             takes_samples=SAMPLE_SOURCE in says["sources"],
         )
 

@@ -229,6 +229,7 @@ def test_make_deploy_sees_what_the_stage_asks_for(full: Packaged, dev: Packaged)
         lookup_roles=frozenset({FULL["lookupRoles"]}),
         environment=frozenset(full.properties("NotifyLambdaFunction")["Environment"]["Variables"])
         | {"AWS_ENDPOINT_URL_WORKSPACES"},
+        architecture="arm64",
         takes_samples=False,
     )
     assert Stage.of(dev.state["service"]).takes_samples
