@@ -100,7 +100,8 @@ deploy: $(RUNS) node_modules/.ready  ## a stage on AWS, checked first: STAGE=dev
 	@LOGIN_BOT_ZIP="$(ZIP)" $(BIN)/python -m bot deploy --stage "$(STAGE)" --routes $(or $(ROUTES_FILE),routes.yml)
 
 remove: $(RUNS) node_modules/.ready  ## take a stage away from AWS: STAGE=dev
-	@$(BIN)/python -m bot remove --stage "$(STAGE)"
+	@test -f "$(ZIP)" || $(MAKE) --no-print-directory package  # osls removes nothing without one
+	@LOGIN_BOT_ZIP="$(ZIP)" $(BIN)/python -m bot remove --stage "$(STAGE)"
 
 # The emulated account and Lambda's own runtime, each alone in its virtual environment, on Lambda's Python where it is here.
 .PHONY: e2e

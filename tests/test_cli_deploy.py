@@ -434,6 +434,20 @@ def test_a_stage_that_is_not_there_is_not_removed(clone: Clone) -> None:
     assert clone.called() == ["package"]
 
 
+def test_without_a_package_it_says_why_one_is_needed_to_remove(clone: Clone) -> None:
+    clone.stand()
+    (clone.folder / "dist/login-bot.zip").unlink()
+    result = clone("remove", "--stage", "dev", "--yes")
+    sentence = "error: there is no dist/login-bot.zip, and osls removes no stage without one: make package\n"
+    assert (result.exit_code, result.stderr, clone.called()) == (1, sentence, [])
+
+
+def test_make_remove_makes_the_package_in_a_fresh_clone() -> None:
+    words = ["make", "--dry-run", "remove", "STAGE=dev", "ZIP=dist/no-such.zip"]
+    would = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert 0 < would.find("deploy.package --arch arm64 --out dist/no-such.zip") < would.find("bot remove")
+
+
 def test_a_removal_that_failed_is_no_success(clone: Clone) -> None:
     clone.stand()
     clone.fail_at("remove")

@@ -63,6 +63,8 @@ def remove(
 ) -> None:
     """Take a stage away from AWS: function, queues, alarms, log, and the table where the stage does not keep it."""
     name = _named(stage)
+    if not _zip().is_file():
+        raise Mistake(f"there is no {_zip()}, and osls removes no stage without one: make package")
     where = _region(region)
     aws = Aws()
     account = readiness.account(name, where, aws)
