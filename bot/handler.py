@@ -112,7 +112,7 @@ class Bot:
     service: str = ""
     """Whose numbers are told to CloudWatch; nobody's, where it is empty."""
     routes: Routes | None = None
-    """Where the routing is from; its `refused` are the mistakes of a newer file that is not in force for them."""
+    """Where the routing is from; its `trouble` says why a newer file is not in force, or may not be."""
 
     def note(self, figures: Iterable[Figure]) -> None:
         metrics.tell(self.service, figures, self.clock.now())
@@ -135,7 +135,7 @@ def answer(bot: Bot, event: Any, context: Any) -> dict[str, Any]:
         return _take_batch(bot, event["Records"], until)
     if _is_clock(event):
         bot.note(_waiting(bot))
-        bot.note(metrics.count(RoutesRefused=int(bot.routes is not None and bool(bot.routes.refused))))
+        bot.note(metrics.count(RoutesRefused=int(bot.routes is not None and bool(bot.routes.trouble))))
     elif known_as := canary_id(event):
         _take_canary(bot, event, known_as)
     else:

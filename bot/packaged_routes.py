@@ -6,8 +6,9 @@ from bot.config import Config, load_packaged
 
 
 class Routes(Protocol):
-    refused: tuple[str, ...]
-    """The mistakes of the newest file, where it is not in force for them."""
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """Why the newest file is not in force, or may not be: its mistakes, or why it could not be read."""
 
     def in_force(self) -> Config:
         """The same object as long as nothing changes. Raises ConfigError where nothing is in force."""
@@ -16,8 +17,9 @@ class Routes(Protocol):
 class PackagedRoutes:
     """A file on this machine: in force as it was when this was made, which raises ConfigError."""
 
+    trouble: tuple[str, ...] = ()
+
     def __init__(self, path: str) -> None:
-        self.refused: tuple[str, ...] = ()
         self._config = load_packaged(path)
 
     def in_force(self) -> Config:

@@ -37,6 +37,7 @@ class HotRoutes:
         within: Within = within,
     ) -> None:
         self.refused: tuple[str, ...] = ()
+        self._unread: tuple[str, ...] = ()  # why the last look came to nothing
         self._url = url
         self._aws = aws
         self._clock = clock
@@ -52,10 +53,15 @@ class HotRoutes:
     def in_force(self) -> Config:
         if self._config is None:
             self._recall()
-        trouble = self._look() if self._config is None or self._is_time() else ()
+        if self._config is None or self._is_time():
+            self._look()
         if self._config is None:
-            raise ConfigError(self._url, self.refused or trouble)
+            raise ConfigError(self._url, self.refused or self._unread)
         return self._config
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        return self._unread or self.refused
 
     def _is_time(self) -> bool:
         return not 0 <= self._clock.now() - self._looked_at < self._every  # also when the clock was put back
@@ -84,19 +90,19 @@ class HotRoutes:
         self._seen = good.etag
         self._unkept = Good.of(version, self._config, good.since)
 
-    def _look(self) -> tuple[str, ...]:
-        """Look at S3 and follow what is there; why that could not be done."""
+    def _look(self) -> None:
+        """Look at S3 and follow what is there."""
         self._looked_at = self._clock.now()
         try:
             newest = self._within(LOOK_SECONDS, lambda: fetch(self._url, self._aws, unless=self._seen))
         except (ConfigError, TimeoutError) as error:
-            trouble = getattr(error, "mistakes", (f"can't be read: S3 did not answer in {LOOK_SECONDS:g} s",))
-            log.warning("routes not read", extra={"fields": {"source": self._url, "reason": "; ".join(trouble)}})
-            return tuple(trouble)
+            self._unread = getattr(error, "mistakes", (f"can't be read: S3 did not answer in {LOOK_SECONDS:g} s",))
+            log.warning("routes not read", extra={"fields": {"source": self._url, "reason": "; ".join(self._unread)}})
+            return
+        self._unread = ()
         if newest is not None:
             self._follow(newest)
         self._keep()
-        return ()
 
     def _follow(self, newest: Version) -> None:
         self._seen = newest.etag

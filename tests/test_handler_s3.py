@@ -101,6 +101,20 @@ def test_each_tick_counts_a_broken_file_until_it_is_mended(
     assert counted == [False, True, True, False]
 
 
+def test_each_tick_counts_a_file_that_cannot_be_read_until_it_can(
+    bucket: Bucket, aws: LoopbackAws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METRICS", "1")
+    counted = []
+    for there in (True, False, False, True):
+        bucket.tells("ops")
+        if not there:
+            aws.client("s3").delete_object(Bucket=BUCKET, Key=KEY)
+        handle({"detail-type": "Scheduled Event"}, None)
+        counted.append('"RoutesRefused":1' in capsys.readouterr().out)
+    assert counted == [False, True, True, False]
+
+
 def test_without_a_good_file_nothing_is_posted_and_the_call_fails(
     bucket: Bucket, ops: Provider, eng: Provider, capsys: pytest.CaptureFixture[str]
 ) -> None:

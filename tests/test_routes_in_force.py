@@ -147,7 +147,24 @@ def test_s3_in_trouble_leaves_the_last_good_one_in_force_for_cold_copies_too(
         log.clear()
         assert language(copy) == "ja"
         assert copy.refused == ()
+        assert why in copy.trouble[0]
         assert why in log.text or why in str([vars(record).get("fields") for record in log.records])
+
+
+def test_the_trouble_is_over_with_the_first_look_that_succeeds(stage: Stage) -> None:
+    stage.put(routes("ja"))
+    copy = stage.copy()
+    copy.in_force()
+    stage.fails("get_object", code="AccessDenied")
+    stage.clock.advance(60)
+    copy.in_force()
+    stage.aws.reset()
+    stage.clock.advance(59)
+    copy.in_force()
+    assert copy.trouble, "not looked at again yet"
+    stage.clock.advance(1)
+    copy.in_force()
+    assert copy.trouble == ()
 
 
 def test_without_any_good_one_s3_is_asked_at_every_call_until_it_answers(stage: Stage) -> None:

@@ -127,6 +127,20 @@ def test_a_broken_file_in_s3_leaves_the_last_good_one_in_force_and_says_so(stage
         assert "opps-slack" in stage.operator("check", "--deployed", code=1)
 
 
+def test_without_permission_to_the_file_in_s3_the_last_good_one_stays_and_the_alarms_metric_says_so(
+    stage: Stage,
+) -> None:
+    before = len(stage.metrics("RoutesRefused"))
+    with stage.without("ReadRoutes"):
+        stage.log_in("pia")
+        assert eventually(lambda: posts(stage.eng, "pia"), "the card by the last good file")
+        eventually(stage.intake_is_empty, "the end of that call")
+        stage.tick()
+        assert eventually(lambda: len(stage.metrics("RoutesRefused")) > before, "the metric")
+        (line, *_) = [each for each in stage.lines() if each.get("message") == "routes not read"]
+        assert "s3:GetObject" in line["reason"]
+
+
 def test_a_rotated_secret_is_used_from_the_next_login_on(stage: Stage) -> None:
     stage.log_in("pete")
     eventually(lambda: posts(stage.eng, "pete"), "a card at the old address, which is now remembered")
