@@ -14,9 +14,9 @@ import pytest
 
 from bot.aws import Aws
 from bot.cli import deploying
-from bot.secrets import Secrets
 from tests.support.aws import REGION, LoopbackAws
 from tests.support.cli import ROOT, invoke
+from tests.support.outbox_aws import FaultyAws
 from tests.support.providers import refused_address
 
 ROUTES = """\
@@ -220,11 +220,16 @@ def test_a_secret_named_by_its_arn_is_within_reach(clone: Clone) -> None:
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_no_secret_is_read_for_it(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(Secrets, "read", lambda _, ref: asked.append(ref))
+def test_no_secret_is_decrypted_for_it(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    watched = FaultyAws()
+    watched.before = lambda operation, request: asked.append((operation, request))
+    monkeypatch.setattr(deploying, "Aws", lambda: watched)
     assert clone("deploy", "--stage", "dev").exit_code == 0
-    assert not asked
+    assert [each for each in asked if "parameter" in each[0] or "secret" in each[0]] == [
+        ("get_parameter", {"Name": "/login-bot/slack/eng"}),  # WithDecryption is false where nobody says it
+        ("describe_secret", {"SecretId": "login-bot/slack"}),
+    ]
 
 
 def test_the_routing_file_on_s3_is_the_one_that_is_checked(clone: Clone) -> None:

@@ -1,6 +1,7 @@
 """What would be wrong with a stage once it is deployed: looked for before anything is, a sentence for each.
 
-No secret is read for it: AWS is only asked whether there is one of that name.
+No secret is decrypted for it: AWS is only asked whether there is one of that name. A parameter of the type String,
+which nothing encrypts, comes with its value; it is neither looked at nor kept.
 """
 
 from collections.abc import Iterator, Mapping
