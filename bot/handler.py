@@ -45,7 +45,10 @@ NO_CONTEXT_SECONDS = 60.0
 
 
 class NotKeptError(Exception):
-    """A direct event could not be kept: raised so that Lambda's own retry brings it back."""
+    """A direct event or a canary could not be kept: raised so that Lambda brings it back.
+
+    An asynchronous call is tried twice more (`maximumRetryAttempts` in serverless.yml).
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
