@@ -255,6 +255,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("environment", PLACES.values(), ids=PLACES.keys())
 def test_the_endpoint_is_the_one_that_boto3_would_ask(

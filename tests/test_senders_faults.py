@@ -305,6 +305,7 @@ def test_a_name_is_not_found(case: Case, logged: Everything, monkeypatch: pytest
         assert_fit_for_operators(verdict, stage, logged)
 
 
+@pytest.mark.slow
 def test_a_look_up_that_hangs_is_not_waited_for(
     case: Case, logged: Everything, monkeypatch: pytest.MonkeyPatch
 ) -> None:
