@@ -52,7 +52,7 @@ run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
 test: $(READY)  ## the tests, under a minute
 	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser and not node and not e2e"
 
-storms: $(READY)  ## the slow tests: storms, the table at every failing call, and thousands of random examples
+storms: $(READY)  ## the slow tests: storms, signals, hung servers, the table at every failing call; thousands of random examples
 	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "slow and not hypothesis"
 	@seed=$(or $(SEED),$$($(BIN)/python -c 'import random; print(random.getrandbits(32))')); \
 	echo "$(STORM) times as many random examples, seed $$seed (the same again: make storms SEED=$$seed)"; \

@@ -1,12 +1,12 @@
 """Connections to one host that stay open from post to post: http.client's, at half of what urllib3 needs for a post."""
 
 import ssl
+import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any
+from http.client import HTTPConnection, HTTPSConnection
 from urllib.parse import urlsplit
 
 from botocore.exceptions import (
@@ -17,6 +17,10 @@ from botocore.exceptions import (
     SSLError,
 )
 from urllib3.util.wait import wait_for_read
+
+MOST_IDLE_SECONDS = 20.0
+"""How long a connection rests and is used again. While Lambda freezes a process, the other side may give up and nobody
+hears of it: a post on such a connection would wait for an answer in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Connections:
         self._made: partial[HTTPConnection] = partial(HTTPConnection, place.netloc, timeout=connect_seconds)
         if place.scheme == "https":
             self._made = partial(HTTPSConnection, place.netloc, timeout=connect_seconds, context=trusted)
-        self._idle: list[HTTPConnection] = []
+        self._idle: list[tuple[HTTPConnection, float]] = []
+        """Each with the time since when it rests."""
         weakref.finalize(self, _close, self._idle)
 
     def post(self, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -51,20 +56,24 @@ class Connections:
         except TimeoutError as error:
             connection.close()
             raise ReadTimeoutError(endpoint_url=self._url, error=error) from error
-        except (OSError, HTTPException) as error:
+        except Exception as error:  # an OverflowError of an absurd length, too
             connection.close()
             raise ConnectionClosedError(endpoint_url=self._url, error=error) from error
-        self._idle.append(connection)
+        if answer.status < 200:  # what follows it would be taken for the next call's answer
+            connection.close()
+            early = f"answered with {answer.status}"
+            raise ConnectionClosedError(endpoint_url=self._url, error=early)
+        self._idle.append((connection, time.time()))
         return answer
 
     def _open(self) -> HTTPConnection:
-        """One that is idle and that nobody closed meanwhile (Lambda sleeps between calls), or a new one."""
+        """One that rested for a moment and that nobody closed or wrote to meanwhile, or a new one."""
         while self._idle:
             try:
-                connection = self._idle.pop()
+                connection, since = self._idle.pop()
             except IndexError:  # another thread took the last
                 break
-            if connection.sock is not None and not wait_for_read(connection.sock, timeout=0.0):
+            if abs(time.time() - since) < MOST_IDLE_SECONDS and _is_quiet(connection):
                 return connection
             connection.close()
         return self._opened()
@@ -83,6 +92,13 @@ class Connections:
         return connection
 
 
-def _close(connections: list[Any]) -> None:
-    for connection in connections:
+def _is_quiet(connection: HTTPConnection) -> bool:
+    sock = connection.sock
+    if sock is None or wait_for_read(sock, timeout=0.0):
+        return False
+    return not (isinstance(sock, ssl.SSLSocket) and sock.pending())
+
+
+def _close(idle: list[tuple[HTTPConnection, float]]) -> None:
+    for connection, _ in idle:
         connection.close()

@@ -95,10 +95,7 @@ class JsonService:
             status, headers, body = heard.status_code, heard.headers, heard.content
         if status != 200:
             raise _refused(operation, status, headers, body)
-        try:
-            return json.loads(body, object_hook=_value)
-        except ValueError as error:  # a proxy's page, it may be
-            raise ResponseParserError(f"{operation} was not answered in JSON") from error
+        return _said(operation, body)
 
     def _signed(self, operation: str, body: bytes) -> AWSPreparedRequest:
         credentials = self._session.get_credentials()
@@ -152,6 +149,16 @@ def _binary(value: Any) -> str:
 
 def _value(found: dict[str, Any]) -> dict[str, Any]:
     return {"B": base64.b64decode(found["B"])} if isinstance(found.get("B"), str) else found
+
+
+def _said(operation: str, body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body, object_hook=_value)
+    except ValueError as error:  # a proxy's page, it may be
+        raise ResponseParserError(f"{operation} was not answered in JSON") from error
+    if not isinstance(said, dict):
+        raise ResponseParserError(f"{operation} was not answered by a JSON object")
+    return said
 
 
 def _refused(operation: str, status: int, headers: Any, body: bytes) -> ClientError:

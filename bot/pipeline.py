@@ -12,6 +12,7 @@ from bot.clock import Clock
 from bot.config import Config
 from bot.delivery import CALL_WAIT, Delivery, Told
 from bot.events import Login, RefusedError, parse
+from bot.logs import places
 from bot.outbox.base import Outbox, OutboxError, Row
 from bot.routing import Decision
 from bot.samples import sample
@@ -126,7 +127,10 @@ class Pipeline:
             return self._outbox.due(self._clock.now() + CALL_WAIT)
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"reason": str(error)}})  # noqa: TRY400 - says it all
-            return []
+        except Exception as error:  # noqa: BLE001 - our own mistake must not send back what was kept a moment ago
+            fields = {"reason": type(error).__name__, "traceback": places(error)}
+            log.error("outbox failed", extra={"fields": fields})  # noqa: TRY400 - its text may hold untrusted strings
+        return []
 
     def _tell(self, groups: Sequence[str], until: float) -> list[Told]:
         turns = list(self._side_by_side(lambda group: self._delivery.tell(group, until=until), groups))

@@ -63,7 +63,11 @@ class Target:
             with tempfile.TemporaryDirectory(dir=STORE) as half:
                 named = [f"--requirement={requirements[0]}", *(f"--constraint={path}" for path in requirements[1:])]
                 self._pip("download", f"--dest={half}/whole", *named)
-                Path(half, "whole").rename(wheels)
+                try:
+                    Path(half, "whole").rename(wheels)
+                except OSError:
+                    if not wheels.is_dir():  # it is, where somebody else fetched the same at the same time
+                        raise
         return wheels
 
     def _pip(self, *words: str) -> None:

@@ -65,6 +65,7 @@ MAY_IMPORT = {
         "formatters",
     ),
     "bot.pipeline": (
+        "bot.logs",
         "bot.clock",
         "bot.config",
         "bot.delivery",

@@ -682,6 +682,7 @@ def test_an_empty_state_has_nothing_to_say(tmp_path: Path) -> None:
 # the process
 
 
+@pytest.mark.slow
 def test_a_terminal_that_knows_ascii_alone_is_no_mistake(routes: Path) -> None:
     done = spawn("matrix", "--routes", routes, PYTHONIOENCODING="ascii", TERM="xterm-256color")
     assert (done.returncode, done.stderr) == (0, "")
@@ -697,6 +698,7 @@ def test_without_its_packages_it_says_how_to_come_by_them() -> None:
     assert done.stderr == ("error: typer is not installed here; run `make run` first, then .venv/bin/python -m bot\n")
 
 
+@pytest.mark.slow
 def test_a_pipe_that_closes_early_leaves_no_traceback(routes: Path) -> None:
     process = subprocess.Popen(
         command("matrix", "--routes", routes), cwd=ROOT, env=shell(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -718,6 +720,7 @@ WHERE_OUTPUT_ENDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("typed", "where", "why"), WHERE_OUTPUT_ENDS.values(), ids=WHERE_OUTPUT_ENDS.keys())
 def test_output_that_cannot_be_written_is_one_sentence(
     routes: Path, typed: tuple[str, ...], where: str, why: str

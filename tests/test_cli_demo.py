@@ -77,6 +77,7 @@ def test_the_demo_runs_from_any_folder_without_an_account(tmp_path: Path) -> Non
     assert (tmp_path / ".local" / "demo.sqlite").is_file()
 
 
+@pytest.mark.slow
 def test_with_channels_in_the_environment_every_login_that_is_not_silent_is_posted_there_too(tmp_path: Path) -> None:
     topic = "arn:aws:sns:eu-west-1:123456789012:logins"
     with Provider.slack() as slack, Provider.teams() as teams, Provider.sns() as sns:
@@ -178,6 +179,7 @@ def test_an_interpreter_below_this_folder_is_named_from_here(tmp_path: Path, mon
     assert demo(tmp_path, "--routes", quick(tmp_path)).stdout.endswith(f": {Path('.venv/bin/python')} -m bot --help\n")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unpaced")
 def test_a_channel_that_is_busy_for_a_moment_is_waited_for(tmp_path: Path) -> None:
     with Provider.slack() as slack:

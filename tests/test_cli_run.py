@@ -265,6 +265,7 @@ def test_a_dead_channel_gives_up_and_its_fallback_hears_of_every_login_in_digest
     assert re.search(r"^sent      ops  \d+ logins: alice · d-9067000001, ", result.stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_channel_that_stays_busy_is_given_up_on_in_time(desk: Desk) -> None:
     desk.routes.write_text(desk.routes.read_text().replace("pace:", "give_up_after: 1s, pace:"))
     desk.slack.always(Answer(429, headers={"Retry-After": "1"}))
@@ -315,6 +316,7 @@ def until(true: Any) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_the_next_run_goes_on_with_what_waits(desk: Desk) -> None:
     desk.slack.script(Answer(429, headers={"Retry-After": "3600"}))
     path = desk.write("event.json", event())
@@ -333,6 +335,7 @@ def test_ctrl_c_ends_with_130_and_the_next_run_goes_on_with_what_waits(desk: Des
     assert desk.waiting == 1
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_a_card_is_sent_lets_it_end_and_be_settled(desk: Desk) -> None:
     desk.slack.always(Answer(200, "ok", delay=0.7))
     process = start(desk, desk.write("two.jsonl", [event_of(1), event_of(2)]))
@@ -347,6 +350,7 @@ def test_ctrl_c_while_a_card_is_sent_lets_it_end_and_be_settled(desk: Desk) -> N
     assert len(desk.slack.posts) == 2
 
 
+@pytest.mark.slow
 def test_a_run_ends_between_two_cards_when_nobody_reads_on(desk: Desk) -> None:
     """As `run … | head -1`: what is said after that line can't be written, and nobody would know what was told."""
     desk.slack.always(Answer(200, "ok", delay=0.3))
@@ -361,6 +365,7 @@ def test_a_run_ends_between_two_cards_when_nobody_reads_on(desk: Desk) -> None:
     assert (len(desk.slack.posts), desk.waiting) == (2, 1)
 
 
+@pytest.mark.slow
 def test_a_run_onto_a_full_disk_ends_after_the_first_card_with_one_sentence(desk: Desk) -> None:
     with Path("/dev/full").open("wb") as full:
         process = start(desk, "--json", desk.write("events.jsonl", [event_of(1), event_of(2)]), stdout=full)
@@ -387,6 +392,7 @@ def test_said_is_not_claimed_where_another_copy_of_the_bot_has_left_some_waiting
     assert "2 logins: 1 sent, 1 already known, 1 waiting, 0 given up, 0 refused\n" in result.stdout
 
 
+@pytest.mark.slow
 def test_the_second_ctrl_c_does_not_wait_for_the_card_in_hand(desk: Desk) -> None:
     desk.slack.always(Answer(how=How.SILENCE))
     process = start(desk, desk.write("event.json", event()))
@@ -399,6 +405,7 @@ def test_the_second_ctrl_c_does_not_wait_for_the_card_in_hand(desk: Desk) -> Non
     assert desk.waiting == 1
 
 
+@pytest.mark.slow
 def test_a_slow_pipe_holds_up_no_login_that_is_here(desk: Desk) -> None:
     process = start(desk, "-")
     assert process.stdin is not None

@@ -176,6 +176,7 @@ def test_a_login_that_may_have_been_said_too_often_is_given_up(bot: Bot, channel
     assert dead_letters(bot) == [("ops", "event-1", "may have been said 12 times (last: no answer)")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [AGAIN, UNSURE, Verdict.sent], ids=["not taken", "unsure", "no verdict"])
 def test_a_login_that_is_never_taken_holds_up_no_other(bot: Bot, channel: Channel, bad: Any) -> None:
     """An hour of a login a minute: each is said within seconds, whatever becomes of the first."""

@@ -165,6 +165,7 @@ def test_a_refused_digest_is_halved_until_the_one_bad_login_is_alone(bot: Bot, c
     assert sum(status.doubts for status in bot.outbox.status()) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", ["sqlite", "small table"])
 def test_one_bad_login_is_found_while_others_keep_coming(
     bot: Bot, channel: Channel, tmp_path: Path, store: str

@@ -132,6 +132,7 @@ def test_a_refresh_that_is_no_number_is_said(bucket: Bucket, monkeypatch: pytest
         handle(number(1), None)
 
 
+@pytest.mark.slow
 def test_a_rotated_secret_is_read_at_once_when_the_old_one_is_refused(
     bucket: Bucket, aws: LoopbackAws, ops: Provider, eng: Provider
 ) -> None:

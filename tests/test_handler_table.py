@@ -81,6 +81,7 @@ def test_a_batch_becomes_cards_and_a_duplicate_becomes_none_in_any_container(
     assert waiting(table) == {"ops": (0, 2), "it": (0, 2)}
 
 
+@pytest.mark.slow
 def test_a_storm_becomes_digests_that_tell_of_every_login(
     slack: Provider, teams: Provider, table: DynamoOutbox
 ) -> None:
@@ -105,6 +106,7 @@ def test_the_tick_tells_what_waits_and_an_idle_one_tells_nothing(
     assert waiting(table) == {"ops": (0, 1), "it": (0, 1)}
 
 
+@pytest.mark.slow
 def test_a_dead_channel_is_given_up_in_the_table_and_replayed_from_there(
     slack: Provider, teams: Provider, table: DynamoOutbox
 ) -> None:

@@ -41,6 +41,8 @@ class Server(ThreadingHTTPServer):
         self.answers: list[tuple[int, bytes] | None] = []
         self.posts: list[tuple[dict[str, str], Any]] = []
         self.connections: set[tuple[str, int]] = set()
+        self.length = ""
+        """What is said of an answer's length, if not the truth."""
         self.is_silent = False
         self.hangs_up = False
         self.hung_up = Event()
@@ -70,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
             return
         self.send_response(answer[0])
-        self.send_header("Content-Length", str(len(answer[1])))
+        self.send_header("Content-Length", self.server.length or str(len(answer[1])))
         self.end_headers()
         self.wfile.write(answer[1])
         self.close_connection |= self.server.hangs_up
@@ -158,10 +160,35 @@ def test_a_connection_that_was_closed_in_its_sleep_costs_no_call(client: Any, se
     assert len(server.connections) == 2
 
 
-@pytest.mark.parametrize("page", [b"<html>", b"", b"{"])
-def test_what_is_no_json_is_an_error_of_botos(client: Any, server: Server, page: bytes) -> None:
+def test_a_connection_that_rested_for_long_is_not_trusted(
+    client: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.connections.MOST_IDLE_SECONDS", 0.0)
+    client.get_item(TableName="t", Key=KEY)
+    client.get_item(TableName="t", Key=KEY)
+    assert len(server.connections) == 2
+
+
+def test_an_answer_that_is_not_the_last_is_never_followed_by_another_calls(client: Any, server: Server) -> None:
+    server.answers = [(103, b""), (200, b'{"Item": {"of": {"S": "the first"}}}')]
+    with pytest.raises(ConnectionClosedError):
+        client.get_item(TableName="t", Key=KEY)
+    server.answers = []
+    assert client.get_item(TableName="t", Key=KEY) == {}
+    assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize("length", ["99999999999999999999", "5"])
+def test_an_answer_of_a_wrong_length_is_none(client: Any, server: Server, length: str) -> None:
+    server.length, server.hangs_up = length, True
+    with pytest.raises(ConnectionClosedError):
+        client.get_item(TableName="t", Key=KEY)
+
+
+@pytest.mark.parametrize("page", [b"<html>", b"", b"{", b"[]", b"null"])
+def test_what_is_no_json_object_is_an_error_of_botos(client: Any, server: Server, page: bytes) -> None:
     server.answers = [(200, page)]
-    with pytest.raises(ResponseParserError, match="GetItem was not answered in JSON"):
+    with pytest.raises(ResponseParserError, match="GetItem was not answered"):
         client.get_item(TableName="t", Key=KEY)
 
 
@@ -169,7 +196,7 @@ def test_a_silent_table_is_waited_for_no_longer_than_others(server: Server, monk
     monkeypatch.setattr(bot.aws, "READ_SECONDS", 0.05)
     client = Aws().client("dynamodb")
     client.get_item(TableName="t", Key=KEY)
-    assert [connection.sock.gettimeout() for connection in client._connections._idle] == [0.05]
+    assert [connection.sock.gettimeout() for connection, _ in client._connections._idle] == [0.05]
     server.is_silent = True
     with pytest.raises(ReadTimeoutError):
         client.get_item(TableName="t", Key=KEY)
@@ -228,6 +255,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("environment", PLACES.values(), ids=PLACES.keys())
 def test_the_endpoint_is_the_one_that_boto3_would_ask(

@@ -267,6 +267,7 @@ TROUBLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES.keys())
 def test_a_table_in_trouble_knows_nobody_is_left_alone_for_a_while_and_comes_back(
     names: DynamoNames,
@@ -361,6 +362,7 @@ def hire(fleet: Fleet, number: int) -> list[Login]:
     return [make_login(workspace_id=id_, person=None) for id_ in fleet.desks]
 
 
+@pytest.mark.slow
 def test_a_storm_of_known_people_asks_aws_nothing(table: Table, clock: FakeClock, fleet: Fleet) -> None:
     logins = hire(fleet, 500)
     DynamoNames(TABLE, table, clock).remember(HERE, desks(500))
@@ -390,6 +392,7 @@ def test_a_container_that_knows_somebody_asks_not_even_the_table(table: Table, c
     assert table.calls == []
 
 
+@pytest.mark.slow
 def test_copies_in_a_storm_of_strangers_stay_together_under_awss_limit_and_wait_no_longer_than_allowed(
     table: Table, clock: FakeClock, fleet: Fleet
 ) -> None:
@@ -478,6 +481,7 @@ def test_a_token_that_aws_forgot_begins_the_sweep_anew(table: Table, night: Fake
     assert tick(table, night) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalServerError"])
 def test_a_sweep_that_aws_stops_keeps_its_place_and_goes_on_with_the_next_tick(
     table: Table, night: FakeClock, fleet: Fleet, code: str, caplog: pytest.LogCaptureFixture

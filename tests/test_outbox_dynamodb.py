@@ -57,6 +57,20 @@ def items(table: SmallTable, kind: str) -> list[dict[str, Any]]:
     return [item for key, lot in table.partitions.items() if key.split("|")[0] == kind for item in lot.values()]
 
 
+def test_what_another_version_wrote_stops_nobody(
+    store: DynamoOutbox, table: SmallTable, aws: FaultyAws, clock: FakeClock
+) -> None:
+    store.keep([make_row()])
+    (group,) = [item for item in items(table, "groups") if item["SK"]["S"] == GROUP]
+    group |= {"newer": {"N": "1"}, "newer|ops": {"S": "x"}, "newer|ops|0": {"N": "1"}}
+    (pack,) = items(table, "waiting")
+    pack["rows"] = {"S": pack["rows"]["S"].replace('"since"', '"newer":1,"since"')}
+    other = DynamoOutbox("logins", aws, clock)
+    assert other.due(clock.now()) == [GROUP]
+    assert [row.event_id for row in other.waiting(GROUP, 10).rows] == ["event-1"]
+    assert [row.waiting for row in other.status()] == [1]
+
+
 # the table
 
 

@@ -267,6 +267,7 @@ def done(folder: Path) -> Counter[str]:
     return Counter((folder / "done").read_text().splitlines())
 
 
+@pytest.mark.slow
 def test_processes_that_make_the_file_at_once_keep_each_row_once(tmp_path: Path, path: Path) -> None:
     assert run(tmp_path, "keep", "keep", "keep", "keep") == [0] * 4
     assert sum(int(new) for new in done(tmp_path).elements()) == 50

@@ -212,6 +212,7 @@ TROUBLES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", TROUBLES.values(), ids=TROUBLES.keys())
 def test_whatever_a_queue_in_trouble_says_nothing_is_forgotten(answer: Answer, sqs: Provider) -> None:
     sqs.always(answer)
@@ -367,6 +368,7 @@ FIELDS = ("id", "time", "account", "region", "source", "detail-type", "detail", 
 DETAILS = ("clientIpAddress", "actionType", "loginTime", "clientPlatform", "directoryId", "workspaceId")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
 def test_no_field_of_a_record_can_take_its_neighbours_along(value: Any, stage: Provider) -> None:
     batch = [record(number, event("seed") | {"id": f"odd-{number}", key: value}) for number, key in enumerate(FIELDS)]

@@ -447,6 +447,7 @@ NEEDED_BY = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("modules", "needed"), NEEDED_BY.items(), ids=NEEDED_BY.keys())
 def test_a_sender_imports_its_own_library_and_nobody_elses(modules: str, needed: set[str]) -> None:
     code = f"import sys, {modules}; print(*{{name.split('.')[0] for name in sys.modules}})"

@@ -371,6 +371,7 @@ def test_a_call_that_never_ends_costs_its_time_and_no_more(clock: FakeClock, mon
     hangs.set()
 
 
+@pytest.mark.slow
 def test_an_aws_that_is_not_there_is_unreachable(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     nobody = reach(monkeypatch, f"http://{refused_address()}")
     people = WorkSpacesPeople(own_account(nobody, clock), clock, within=at_leisure)

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -99,10 +99,16 @@ class Place:
         return min((self.next_in(shard) for shard in self.kept), default=math.inf)
 
     def tell(self, what: str, where: list[str], value: Any) -> None:
+        """Take in one attribute; one that another version of the bot wrote, and this one does not know, is left out."""
+        if what not in PLACE_FACTS:
+            return
         if where:
             getattr(self, what)[int(where[0])] = value
         else:
             setattr(self, what, value)
+
+
+PLACE_FACTS = frozenset(each.name for each in fields(Place))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,10 @@ class Group:
 
     @classmethod
     def of(cls, item: Item) -> "Group":
-        """An item's plain attributes are the group's, those with a `|` one destination's."""
+        """An item's plain attributes are the group's, those with a `|` one destination's.
+
+        What another version of the bot wrote, and this one does not know, is left out: nobody stops telling for it.
+        """
         facts: dict[str, Any] = {}
         places: dict[str, Place] = {}
         for attribute, typed in item.items():
@@ -137,7 +146,7 @@ class Group:
             if where:
                 name = unquote(where[0])
                 places.setdefault(name, Place(name)).tell(what, where[1:], plain(typed))
-            elif what not in ("PK", "SK"):
+            elif what in GROUP_FACTS:
                 facts[what] = plain(typed)
         facts["posted"] = tuple(json.loads(facts.get("posted", "[]")))
         facts["card"] = OnCard.from_json(facts["card"]) if "card" in facts else None
@@ -166,6 +175,9 @@ class Group:
     def oldest(self) -> float:
         waits = [place for place in self.places.values() if place.next_at < math.inf]
         return min((place.oldest or 0.0 for place in waits), default=0.0)
+
+
+GROUP_FACTS = frozenset(each.name for each in fields(Group)) - {"name", "places"}
 
 
 class Groups:

@@ -57,7 +57,8 @@ def pack_item(group: str, destination: str, pack: Pack) -> Item:
 
 def read_pack(item: Item, group: str, destination: str, shard: int) -> Pack:
     def entry(since: float, stay: int, login: str = "", **facts: Any) -> Entry:
-        return Entry(Row(destination=destination, group=group, login=login, **facts), since, stay)
+        known = {name: value for name, value in facts.items() if name in ROW_FACTS}  # and not what newer versions add
+        return Entry(Row(destination=destination, group=group, login=login, **known), since, stay)
 
     return Pack(shard, item["SK"]["S"], tuple(entry(**facts) for facts in json.loads(item["rows"]["S"])))
 
