@@ -46,8 +46,9 @@ $(PAGES): node_modules/.ready $(shell find web -name built -prune -o -type f -pr
 web: $(PAGES)  ## the pages and the cards' renderers, bundled
 
 run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
-	@if command -v npm >/dev/null; then $(MAKE) -s $(PAGES) && $(BIN)/python -m bot demo $(DEMO); \
-	else echo "no npm here, so no inbox in the browser: Node 20 or newer brings it"; $(BIN)/python -m bot demo --no-serve $(DEMO); fi
+	@if command -v npm >/dev/null && $(MAKE) -s $(PAGES); then $(BIN)/python -m bot demo $(DEMO); \
+	else echo "no page for the browser, so no inbox there: it takes Node 20 or newer, npm and its registry"; \
+	$(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
 test: $(READY)  ## the tests, under a minute
 	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser and not node and not e2e"

@@ -11,6 +11,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from bench.storm import memory_of_a_batch
 from bot.outbox.dynamodb import create_table
 from tests.support.storm.clock import SimClock
 from tests.support.storm.queue import VISIBILITY
@@ -54,6 +55,28 @@ def test_a_storm_of_unknown_people_is_asked_for_at_aws_own_pace(tmp_path: Path) 
         assert 28 <= world.directory.calls <= 31
         assert world.directory.throttled == 0
         assert world.longest_wait_for_a_name <= 20.5
+
+
+def test_ten_thousand_known_people_in_a_minute_are_told_once_and_in_time(tmp_path: Path) -> None:
+    with morning(Storm(logins=10_000), tmp_path) as world:
+        assert faults(world) == {}
+        assert {name: world.late(name) < IN_TIME[name] for name in IN_TIME} == dict.fromkeys(IN_TIME, True)
+        assert world.directory.calls == 0
+
+
+def test_ten_thousand_unknown_people_in_a_minute_are_told_once_and_wait_no_longer_for_their_names_than_allowed(
+    tmp_path: Path,
+) -> None:
+    with morning(Storm(logins=10_000, known=False), tmp_path) as world:
+        assert faults(world) == {}
+        assert {name: world.late(name) < IN_TIME[name] + 20 for name in IN_TIME} == dict.fromkeys(IN_TIME, True)
+        assert world.directory.calls <= 440
+        assert world.longest_wait_for_a_name <= 20.5
+
+
+def test_the_largest_batch_that_lambda_hands_over_fits_in_150_mb() -> None:
+    _, most = memory_of_a_batch()
+    assert most < 150
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
