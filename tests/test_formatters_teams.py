@@ -59,3 +59,13 @@ def test_the_rows_of_a_digest_are_all_tables_or_all_lines() -> None:
     assert [each["type"] for each in short[1:]] == ["FactSet", "TextBlock", "FactSet", "TextBlock", "FactSet"]
     assert [each["type"] for each in long[1:]] == ["FactSet", "TextBlock", "TextBlock", "TextBlock", "TextBlock"]
     assert [each["text"] for each in long[2:4]] == ["Engineering", "**alice** 203.0.113.7 · Windows · 05:12:00"]
+
+
+def test_a_typical_row_of_a_digest_takes_140_bytes_at_the_most() -> None:
+    formatter, audience = TeamsFormatter(), Audience("en")
+
+    def bytes_of(logins: int) -> int:
+        drawn = [make_login(**named(f"user.{number}")) for number in range(logins)]
+        return formatter.weigh(formatter.draw(drawn, audience)).used
+
+    assert (bytes_of(100) - bytes_of(50)) / 50 <= 140
