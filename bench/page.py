@@ -137,7 +137,7 @@ def _cold(run: Run) -> str:
 def _warm(run: Run) -> str:
     names = list(next(iter(run.costs.values())))
     rows = [[figure, *(costs[name] for name in names)] for figure, costs in run.costs.items()]
-    return table(("processor ms a login", *names), rows)
+    return table(("ms a login", *names), rows)
 
 
 def _calls(run: Run) -> str:
@@ -244,7 +244,7 @@ def _losses(run: Run) -> Iterator[str]:
     for figure, costs in run.costs.items():
         for peer in (APPRISE, NAIVE):
             if (ratio := costs[warm.DYNAMODB].median / costs[peer].median) > 1:
-                yield f"- Warm, {figure}: {ratio:.1f} {TIMES} the processor's time of {peer}."
+                yield f"- Warm, {figure}: {ratio:.1f} {TIMES} what {peer} takes."
     for peer in (SIMPLEST, APPRISE, NAIVE):
         ratio = series(run.starts[KNOWN], "card").ratio(series(run.starts[peer], "card")).median
         if ratio > 1:
@@ -329,11 +329,11 @@ hundred and more plugins to find the one.
 
 {warm}
 
-Milliseconds of the process's own processor for a login, in a container that has seen many: {warm_rounds} rounds of
-single cards, fewer of batches. (b) and (c) have no digest: every login of a batch is a card to them. `three
-destinations` are two Slack channels and a Teams flow. Apprise's pauses between posts are turned off: it is the
-processor's time that is compared. Every post of ours opens a connection of its own: one that died while the function
-was frozen would be found out only after the card went out, and then nobody knows. Where the time goes:
+Milliseconds of the process's own processor for a login (one row has them on the clock), in a container that has seen
+many: {warm_rounds} rounds of single cards, fewer of batches. (b) and (c) have no digest: every login of a batch is a
+card to them. `three destinations` are two Slack channels and a Teams flow. Apprise's pauses between posts are turned
+off: it is the processor's time that is compared. Every post of ours opens a connection of its own: one that died while
+the function was frozen would be found out only after the card went out, and then nobody knows. Where the time goes:
 [profile/warm.txt](profile/warm.txt).
 
 ## AWS calls

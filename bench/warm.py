@@ -22,6 +22,7 @@ DYNAMODB, SQLITE = "ours, DynamoDB", "ours, SQLite"
 DRIVEN = Path(__file__).with_name("driven.py")
 DESKS = 50
 SINGLE, THREE = "one card, one destination", "one card, three destinations"
+WALL = "one card, one destination, on the clock"
 DIGEST, STORM = "in a batch of 150", "in a batch of 500"
 
 PEERS_BATCH = 10
@@ -53,15 +54,16 @@ class Container:
         self.name = candidate.name
         self._process = process
 
-    def call(self, event: Mapping[str, Any]) -> float:
-        """Milliseconds of its processor."""
+    def call(self, event: Mapping[str, Any]) -> tuple[float, float]:
+        """Milliseconds of its processor, and milliseconds on the clock."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps(event), file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"{self.name} ended in the middle of a call")
-        return float(json.loads(line)[0])
+        cpu, wall = json.loads(line)
+        return float(cpu), float(wall)
 
 
 @contextmanager
@@ -89,10 +91,11 @@ def measure(folder: Path, cloud: Loopback, *, rounds: int) -> dict[str, dict[str
     for figure, everybody in ((SINGLE, False), (THREE, True)):
         with ExitStack() as open_:
             containers = _containers(open_, folder, cloud, everybody=everybody)
-            figures[figure] = _in_turns(containers, rounds, 1)
+            figures[figure], walls = _in_turns(containers, rounds, 1)
             if not everybody:
+                figures[WALL] = walls
                 for figure_of, size in ((DIGEST, 150), (STORM, 500)):
-                    figures[figure_of] = _in_turns(containers, max(2, rounds // 10), size)
+                    figures[figure_of], _ = _in_turns(containers, max(2, rounds // 10), size)
     return figures
 
 
@@ -132,13 +135,22 @@ def _containers(open_: ExitStack, folder: Path, cloud: Loopback, *, everybody: b
     return {name: open_.enter_context(each) for name, each in found.items()}
 
 
-def _in_turns(containers: Mapping[str, Container], rounds: int, logins: int) -> dict[str, Series]:
-    told: dict[str, list[float]] = {name: [] for name in containers}
+def _in_turns(
+    containers: Mapping[str, Container], rounds: int, logins: int
+) -> tuple[dict[str, Series], dict[str, Series]]:
+    """By candidate: milliseconds a login, of its processor and on the clock."""
+    cpus: dict[str, list[float]] = {name: [] for name in containers}
+    walls: dict[str, list[float]] = {name: [] for name in containers}
     warm_up = max(1, rounds // 5)
     for number in range(warm_up + rounds):
         for name, each in containers.items():
             size = logins if name.startswith("ours") else min(logins, PEERS_BATCH)
-            cost = each.call(login() if logins == 1 else batch(size)) / size
+            cpu, wall = each.call(login() if logins == 1 else batch(size))
             if number >= warm_up:
-                told[name].append(cost)
+                cpus[name].append(cpu / size)
+                walls[name].append(wall / size)
+    return _series(cpus), _series(walls)
+
+
+def _series(told: Mapping[str, list[float]]) -> dict[str, Series]:
     return {name: Series(tuple(costs)) for name, costs in told.items()}
