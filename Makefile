@@ -50,7 +50,7 @@ run: $(RUNS)  ## the sample logins, as cards in this terminal and in the browser
 	else echo "no page for the browser, so no inbox there: it takes Node 20 or newer, npm and its registry"; \
 	$(BIN)/python -m bot demo --no-serve $(DEMO); fi
 
-test: $(READY)  ## the tests, under a minute
+test: $(READY)  ## the tests, in a good minute; the slow ones are make storms
 	@$(COMPILED) $(BIN)/python -m pytest -n auto -m "not slow and not browser and not node and not e2e"
 
 storms: $(READY)  ## the slow tests: storms, signals, hung servers, the table at every failing call; thousands of random examples
