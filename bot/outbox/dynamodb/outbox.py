@@ -214,12 +214,12 @@ class DynamoOutbox:
             with suppress(OutboxError):  # the verdict is written; whoever asks next what waits finishes the sweep
                 swept = self._sweeping.sweep(group, self._looks.pop(group.name, None), card.rows)
                 if swept is not None:
-                    self._just_seen[group.name] = self._clock.now(), swept
+                    self._just_seen[group.name] = now, swept
         return True
 
     def due(self, now: float) -> list[str]:
+        seen_at = self._clock.now()  # before it is read: a slow answer is as old as its question
         due = [group for group in self._groups.all() if group.next_at <= now]
-        seen_at = self._clock.now()
         self._just_seen = {group.name: (seen_at, group) for group in due}
         return [group.name for group in sorted(due, key=lambda group: (group.oldest, group.name))]
 
