@@ -61,7 +61,6 @@ class Notes:
     first_card: float | None = None
     cpu_at_card: float | None = None
     answered: float | None = None
-    cpu_at_answer: float | None = None
     peak_mb: float | None = None
     errors: list[str] = field(default_factory=list)
 
@@ -118,7 +117,7 @@ class Cloud:
             self.notes.errors.append(headers.get("lambda-runtime-function-error-type", "error"))
         self._over.set()
         self.notes.answered = time.monotonic()
-        self.notes.cpu_at_answer, self.notes.peak_mb = _cpu(self._pid), _peak_mb(self._pid)
+        self.notes.peak_mb = _peak_mb(self._pid)
         return 202, "", b"{}"
 
     def _service(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, str, bytes]:

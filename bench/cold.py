@@ -34,7 +34,6 @@ class Start:
     card: float
     answered: float
     cpu_card: float
-    cpu_answered: float
     peak_mb: float
     calls: dict[str, int]
 
@@ -61,7 +60,6 @@ def start(candidate: Candidate, cloud: Loopback, *, known: bool) -> Start:
         card=(notes["first_card"] - began) * 1000,
         answered=(notes["answered"] - began) * 1000,
         cpu_card=notes["cpu_at_card"] * 1000,
-        cpu_answered=notes["cpu_at_answer"] * 1000,
         peak_mb=notes["peak_mb"],
         calls=notes["calls"],
     )
