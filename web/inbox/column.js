@@ -54,11 +54,9 @@ export class Column {
 
   async more() {
     if (this.complete || this.fetching) return;
-    this.fetching = true;
+    this.busy(true);
     const before = this.ids.length ? `&before=${this.ids.at(-1)}` : "";
-    const found = await get(`/cards?destination=${encodeURIComponent(this.name)}&limit=${PAGE}${before}`).finally(() => {
-      this.fetching = false;
-    });
+    const found = await get(`/cards?destination=${encodeURIComponent(this.name)}&limit=${PAGE}${before}`).finally(() => this.busy(false));
     this.complete = found.length < PAGE;
     const known = new Set(this.ids);
     const fresh = found.filter(({ id }) => !known.has(id));
@@ -67,6 +65,12 @@ export class Column {
     this.empty.hidden = this.ids.length > 0;
     this.watcher.unobserve(this.end); // once observed anew, an end that is still near asks for the next page
     if (!this.complete) this.watcher.observe(this.end);
+  }
+
+  /** While cards are being fetched: said to screen readers, too. */
+  busy(fetching) {
+    this.fetching = fetching;
+    this.list.ariaBusy = fetching;
   }
 
   /** A card that is new, or was overtaken by a later one. What to announce of it. */
