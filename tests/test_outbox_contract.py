@@ -620,6 +620,15 @@ def test_a_held_destination_is_told_nothing_and_keeps_everything(store: Store, c
     assert ids(begin(store).rows) == ["event-1", "event-2"]
 
 
+def test_who_took_its_turn_before_the_hold_begins_nothing_after_it(store: Store, open_store: Open) -> None:
+    store.keep([make_row(1), make_row(2, destination="audit")])
+    turn = store.waiting(GROUP, 1)
+    open_store().hold("ops", GROUP)
+    assert store.begin(turn, turn.rows, LEASE, FREE) is None
+    assert [row.destination for row in begin(store).rows] == ["audit"]
+    store.release("ops", GROUP)
+
+
 def test_a_held_destination_holds_up_nobody_in_its_group(store: Store) -> None:
     store.keep([make_row(1), make_row(2, destination="audit")])
     store.hold("ops", GROUP)
@@ -709,6 +718,33 @@ def test_a_replay_may_go_elsewhere_but_not_where_it_was_said(store: Store, clock
     assert list(store.dead_letters()) == []
     assert ids(begin(store, "mail").rows) == ["event-2", "event-3"]
     assert counts(store) == {"audit": (2, 1, 0, 0), "ops": (0, 0, 0, 0)}
+
+
+def test_what_was_given_up_where_it_is_replayed_to_is_told_there_in_the_same_go(store: Store) -> None:
+    store.keep([make_row(1), make_row(1, destination="audit", group="mail")])
+    for group in (GROUP, "mail"):
+        tell(store, VERDICTS["unsure"], group)
+        tell(store, VERDICTS["dead"], group)
+    letters = [letter for letter in store.dead_letters() if letter.destination == "ops"]
+    assert store.replay(letters, to="audit", group="mail") == 1
+    assert (list(store.dead_letters()), counts(store)) == ([], {"audit": (1, 0, 0, 2), "ops": (0, 0, 0, 0)})
+
+
+def test_a_replay_to_where_it_was_given_up_counts_no_doubt_twice(store: Store) -> None:
+    store.keep([make_row(1)])
+    tell(store, VERDICTS["unsure"])
+    assert store.replay(give_up(store, make_row(1)), to="ops", group=GROUP) == 1
+    assert (counts(store), begin(store).rows[0].doubts) == ({"ops": (1, 0, 0, 1)}, 1)
+
+
+def test_a_login_that_was_replayed_elsewhere_may_come_back(store: Store) -> None:
+    store.replay(give_up(store, make_row(1)), to="audit", group="mail")
+    for place, group, back, back_group in (("audit", "mail", "ops", GROUP), ("ops", GROUP, "audit", "mail")) * 2:
+        tell(store, VERDICTS["dead"], group)
+        assert [letter.destination for letter in store.dead_letters()] == [place]
+        assert store.replay(list(store.dead_letters()), to=back, group=back_group) == 1
+    assert ids(tell(store, VERDICTS["sent"], "mail").rows) == ["event-1"]
+    assert counts(store) == {"audit": (0, 1, 0, 0), "ops": (0, 0, 0, 0)}
 
 
 def test_a_replay_may_pace_a_destination_in_another_group(store: Store) -> None:

@@ -193,6 +193,20 @@ def replay_elsewhere(world: World) -> None:
     world.store.replay(world.store.dead_letters(), to="audit", group="audit")
 
 
+def given_up_elsewhere(world: World) -> None:
+    after(DEAD, 5)(world)
+    replay_elsewhere(world)
+    turn = world.store.waiting("audit", 5)
+    card = world.store.begin(turn, turn.rows, LEASE, FREE)
+    assert card is not None
+    assert world.store.settle(card, DEAD, 0.0)
+    world.clock.advance(1)
+
+
+def replay_back(world: World) -> None:
+    world.store.replay(world.store.dead_letters(), to="ops", group="ops-group")
+
+
 STORIES = {
     "keep": (nothing, keep),
     "keep what partly waits": (five_wait, keep),
@@ -220,8 +234,9 @@ STORIES = {
     "sweep for another: dead, almost done": (half_swept(DEAD, 4), tell(SENT)),
     "replay": (after(DEAD, 5), replay),
     "replay elsewhere": (after(DEAD, 5), replay_elsewhere),
+    "replay back": (given_up_elsewhere, replay_back),
 }
-REPEATED = {keep, replay, replay_elsewhere}
+REPEATED = {keep, replay, replay_elsewhere, replay_back}
 """What is asked for again after a failure: by the queue, or by an operator."""
 LONGEST = 80
 

@@ -115,8 +115,9 @@ class Outbox(Protocol):
         """
 
     def begin(self, turn: Turn, rows: Sequence[Row], lease: float, pace: Pace) -> Card | None:
-        """Win the group for `lease` seconds: same seq, no live card, past not_before. None when another caller won.
+        """Win the group for `lease` seconds: same seq, no live card, past not_before, not held since.
 
+        None when another caller won, or an operator held the destination after the turn was taken.
         The same write holds the `pace`: the group's next card has to wait, even if this caller dies here.
 
         `rows` are some or all of `turn.rows`; all of them, counted doubtful, when the turn's card died begun.
@@ -211,5 +212,6 @@ class OutboxOperator(OutboxReader, Protocol):
         """Let given-up logins wait again, for their own destination or `to`, paced in `group`. How many wait now.
 
         Each leaves the given-up ones in the same step that makes it wait. Doubts are kept, tries start anew. For
-        `to`, a login that was already said there does not wait again; it leaves the given-up ones all the same.
+        `to`, a login that was already said there, or waits there, does not wait again; it leaves the given-up ones all
+        the same. One that was given up there, too, leaves them for both, and waits with the doubts of both.
         """

@@ -145,6 +145,7 @@ BEGIN = """
 UPDATE pace_groups SET seq = seq + 1, begun_at = :now, lease_until = :now + :lease,
                        posted = :posted, not_before = MAX(not_before, :not_before)
 WHERE name = :group AND seq = :seq AND not_before <= :now AND (lease_until IS NULL OR lease_until <= :now)
+  AND (:died OR NOT EXISTS (SELECT 1 FROM destinations WHERE name = :destination AND held))
 """
 
 DOUBT = """
@@ -235,7 +236,9 @@ ON CONFLICT (name) DO UPDATE SET held = excluded.held
 REPLAY = """
 INSERT INTO waiting (destination, event_id, "group", login, why, kept_at,
                      tries, doubts, first_try, last_try, last_reason, ready_at, since)
-SELECT :to, event_id, :group, login, why, :now, 0, doubts, NULL, NULL, 'replayed: ' || reason, 0, :now
+SELECT :to, event_id, :group, login, why, :now, 0,
+       (SELECT SUM(doubts) FROM given_up WHERE destination IN (:destination, :to) AND event_id = :event_id),
+       NULL, NULL, 'replayed: ' || reason, 0, :now
 FROM given_up g WHERE destination = :destination AND event_id = :event_id
   AND NOT EXISTS (SELECT 1 FROM said WHERE destination = :to AND event_id = g.event_id)
 ON CONFLICT (destination, event_id) DO NOTHING
@@ -300,6 +303,7 @@ class SqliteOutbox:
         posted = pace.remember((*turn.posted, now))
         facts = {"group": group, "seq": seq, "now": now, "lease": lease}
         facts |= {"posted": json.dumps(posted), "not_before": pace.after(posted)}
+        facts |= {"died": turn.died, "destination": rows[0].destination}
         with self._changing() as database:
             last = database.execute("SELECT begun_at FROM pace_groups WHERE name = ?", (group,)).fetchone()
             if not database.execute(BEGIN, facts).rowcount:
@@ -375,9 +379,11 @@ class SqliteOutbox:
             _make_known(database, dict.fromkeys(targets, group))
             waiting = 0
             for letter in letters:
-                facts = {"destination": letter.destination, "event_id": letter.event_id, "now": now, "group": group}
-                waiting += database.execute(REPLAY, facts | {"to": to or letter.destination}).rowcount
-                database.execute(REPLAYED, facts)
+                target = to or letter.destination
+                facts = {"destination": letter.destination, "event_id": letter.event_id, "to": target}
+                waiting += database.execute(REPLAY, facts | {"now": now, "group": group}).rowcount
+                if database.execute(REPLAYED, facts).rowcount:  # one that was given up there, too, is told there now
+                    database.execute(REPLAYED, facts | {"destination": target})
             return waiting
 
     @contextmanager

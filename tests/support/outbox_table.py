@@ -104,7 +104,9 @@ class SmallTable:
         values = ExpressionAttributeValues or {}
         with self._lock:
             item = dict(self._found(Key) or Key)
-            if ConditionExpression and not _holds(ConditionExpression, self._found(Key) or {}, values):
+            if ConditionExpression and not _holds(
+                ConditionExpression, self._found(Key) or {}, ExpressionAttributeNames, values
+            ):
                 raise refused("ConditionalCheckFailedException")
             _update(item, UpdateExpression, ExpressionAttributeNames, values)
             self._drop(Key)
@@ -140,23 +142,24 @@ def _one_batch(keys: list[str], most: int) -> None:
 
 
 CLAUSES: dict[str, Callable[[Item, Item, str, str], bool]] = {
-    r"attribute_exists\((\w+)\)()": lambda item, _, name, __: name in item,
-    r"attribute_not_exists\((\w+)\)()": lambda item, _, name, __: name not in item,
-    r"(\w+) = (:\w+)": lambda item, values, name, value: name in item and item[name] == values[value],
+    r"attribute_exists\((#?\w+)\)()": lambda item, _, name, __: name in item,
+    r"attribute_not_exists\((#?\w+)\)()": lambda item, _, name, __: name not in item,
+    r"(#?\w+) = (:\w+)": lambda item, values, name, value: name in item and item[name] == values[value],
     r"(\w+) <= (:\w+)": lambda item, values, name, value: (
         name in item and Decimal(item[name]["N"]) <= Decimal(values[value]["N"])
     ),
 }
 
 
-def _holds(condition: str, item: Item, values: Item) -> bool:
+def _holds(condition: str, item: Item, names: Item, values: Item) -> bool:
     if " AND " in condition:
-        return all(_holds(part, item, values) for part in condition.split(" AND "))
+        return all(_holds(part, item, names, values) for part in condition.split(" AND "))
     if condition.startswith("(") and condition.endswith(")"):
-        return any(_holds(part, item, values) for part in condition[1:-1].split(" OR "))
+        return any(_holds(part, item, names, values) for part in condition[1:-1].split(" OR "))
     for form, clause in CLAUSES.items():
         if match := re.fullmatch(form, condition):
-            return clause(item, values, *match.groups())
+            name, value = match.groups()
+            return clause(item, values, str(names.get(name, name)), value)
     raise AssertionError(f"what is {condition!r}?")
 
 

@@ -24,16 +24,17 @@ class Change:
         return self._note("ADD", "{} {}", name, value)
 
     def remove(self, name: str) -> "Change":
-        self._parts.setdefault("REMOVE", []).append(self._name(name))
+        self._parts.setdefault("REMOVE", []).append(self.named(name))
         return self
 
     def _note(self, verb: str, form: str, name: str, value: Any) -> "Change":
         placeholder = f":v{len(self._values)}"
         self._values[placeholder] = typed(value)
-        self._parts.setdefault(verb, []).append(form.format(self._name(name), placeholder))
+        self._parts.setdefault(verb, []).append(form.format(self.named(name), placeholder))
         return self
 
-    def _name(self, name: str) -> str:
+    def named(self, name: str) -> str:
+        """How the change, or its condition, calls an attribute."""
         placeholder = f"#n{len(self._names)}"
         self._names[placeholder] = name
         return placeholder

@@ -98,5 +98,10 @@ class Looking:
         found = self._table.get([mark_key(destination, *name) for name in dict.fromkeys(names)])
         return {(item["event_id"]["S"], int(item["SK"]["S"])) for item in found}
 
+    def ends(self, destination: str, event_id: str) -> dict[int, str]:
+        """How each of its stays ended there, as far as it is remembered."""
+        marks = self._table.all(mark_key(destination, event_id, 0)["PK"])
+        return {int(item["SK"]["S"]): item["as"]["S"] for item in marks}
+
     def delete_done(self, look: Look) -> None:
         self._table.delete(pack_key(look.group.name, look.place.name, *key) for key in look.done)

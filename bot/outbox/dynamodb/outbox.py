@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from bot.aws import Aws
 from bot.clock import Clock
@@ -136,8 +137,8 @@ class DynamoOutbox:
         change.set("lease_until", now + lease).set("posted", json.dumps(posted)).set("not_before", pace.after(posted))
         if turn.died:
             change.add(attribute("doubts", card.destination), len(rows))
-        same, facts = ("seq = :seq", {"seq": turn.seq}) if turn.seq else ("attribute_not_exists(seq)", {})
-        if not self._groups.change(turn.group, change, f"{same} AND {FREE_TO_BEGIN}", now=now, **facts):
+        condition, facts = _as_it_was(turn, card.destination, change)
+        if not self._groups.change(turn.group, change, f"{condition} AND {FREE_TO_BEGIN}", now=now, **facts):
             found = self._groups.read(turn.group)
             if found.card is None or found.card.by != card.by:  # it is ours where only an answer was lost
                 return None
@@ -250,6 +251,18 @@ class DynamoOutbox:
     def replay(self, letters: Sequence[DeadLetter], *, to: str | None, group: str) -> int:
         self._just_seen.clear()
         return self._replaying.replay(letters, to=to, group=group)
+
+
+def _as_it_was(turn: Turn, destination: str, change: Change) -> tuple[str, dict[str, Any]]:
+    """The condition, and its values, that nobody began a card since `turn` was taken, nor held its destination.
+
+    A card that died begun is told again although it is held.
+    """
+    same, facts = ("seq = :seq", {"seq": turn.seq}) if turn.seq else ("attribute_not_exists(seq)", {})
+    if turn.died:
+        return same, facts
+    held = change.named(attribute("held", destination))
+    return f"{same} AND (attribute_not_exists({held}) OR {held} = :free)", facts | {"free": False}
 
 
 def _status(entries: list[tuple[Place, Group]]) -> DestinationStatus:

@@ -1,5 +1,6 @@
 """Replaying: given-up rows wait again, first, and only then are no letters any more."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.clock import Clock
@@ -10,9 +11,10 @@ from bot.outbox.dynamodb.groups import Groups
 from bot.outbox.dynamodb.items import attribute, grouped, item_of, key_of, letter_key, letter_partition
 from bot.outbox.dynamodb.keeping import Keeping
 from bot.outbox.dynamodb.letters import Letter
-from bot.outbox.dynamodb.looking import Looking
-from bot.outbox.dynamodb.packs import Entry
+from bot.outbox.dynamodb.looking import Look, Looking
+from bot.outbox.dynamodb.packs import PACK_ROWS, Entry
 from bot.outbox.dynamodb.table import Table
+from bot.senders.base import Outcome
 
 
 class Replaying:
@@ -40,7 +42,8 @@ class Replaying:
         by_target = grouped(found, lambda letter: (to or letter.row.destination, letter.row.event_id))
         if to is not None:  # one that was given up there, too, is told there in the same go
             for letter in self._letters_of(to, [event_id for _, event_id in by_target]):
-                by_target[to, letter.row.event_id].append(letter)
+                mine = by_target[to, letter.row.event_id]
+                mine += [] if letter in mine else [letter]
         rows = self._rows_again(by_target, group)
         self._keeping.wait(rows)
         known = self._keeping.known({entry.row.event_id for entry in rows})
@@ -52,20 +55,36 @@ class Replaying:
 
     def _rows_again(self, by_target: Mapping[tuple[str, str], list[Letter]], group: str) -> list[Entry]:
         """An entry for each target where the login neither waits nor was said."""
-        stays = {
-            (name, event_id): max((letter.stay + 1 for letter in mine if letter.row.destination == name), default=0)
-            for (name, event_id), mine in by_target.items()
-        }
         known = self._keeping.known({event_id for _, event_id in by_target})
         rows = []
         for name, keys in grouped(by_target, lambda key: key[0]).items():
-            marked = self._looking.marked(name, [(event_id, stays[name, event_id]) for _, event_id in keys])
-            for key in keys:
-                event_id, stay = key[1], stays[key]
-                if (event_id, stay) not in marked and (stay or name not in known.get(event_id, ())):
-                    doubts = sum(letter.row.doubts for letter in by_target[key])
-                    rows.append(by_target[key][0].again(name, group, self._clock.now(), doubts, stay))
+            stays = {event_id: _next_stay(name, by_target[name, event_id]) for _, event_id in keys}
+            been = [event_id for event_id, stay in stays.items() if not stay and name in known.get(event_id, ())]
+            stays |= self._gone_elsewhere(name, been)
+            marked = self._looking.marked(name, stays.items())
+            for event_id, stay in stays.items():
+                if (event_id, stay) not in marked and (stay or event_id not in been):
+                    mine = by_target[name, event_id]
+                    doubts = sum(letter.row.doubts for letter in mine)
+                    rows.append(mine[0].again(name, group, self._clock.now(), doubts, stay))
         return rows
+
+    def _gone_elsewhere(self, name: str, event_ids: Iterable[str]) -> dict[str, int]:
+        """The next stay of those that were given up there and then replayed elsewhere: they may come back.
+
+        They have no letter there any more, as those have not that wait there again.
+        """
+        gone = {}
+        for event_id in event_ids:
+            ends = self._looking.ends(name, event_id)
+            if ends and ends[max(ends)] == Outcome.DEAD:
+                gone[event_id] = max(ends) + 1
+        waiting = self._waiting(name) if gone else set()
+        return {event_id: stay for event_id, stay in gone.items() if event_id not in waiting}
+
+    def _waiting(self, name: str) -> set[str]:
+        looks = [Look(group, group.places[name]) for group in self._groups.all() if name in group.places]
+        return {entry.row.event_id for look in looks for entry in self._looking.listed(look, math.inf, PACK_ROWS)}
 
     def _letters(self, letters: Iterable[DeadLetter]) -> list[Letter]:
         keys = {(one.destination, one.event_id, one.given_up_at) for one in letters}
@@ -84,3 +103,7 @@ class Replaying:
                 change.add(attribute("given_up", name), -len(of_it))
                 change.add(attribute("doubts", name), -sum(letter.row.doubts for letter in of_it))
             self._groups.change(group, change)
+
+
+def _next_stay(name: str, letters: Iterable[Letter]) -> int:
+    return max((letter.stay + 1 for letter in letters if letter.row.destination == name), default=0)
