@@ -129,7 +129,7 @@ def tell_many(logins: Sequence[Login], audience: Audience) -> Content:
         headline=headline,
         summary=cut(_joined(headline, _names(logins, phrases)), MAX_SUMMARY),
         facts=(Fact(phrases.time, span),),
-        groups=tuple(_groups(logins[: audience.max_rows], audience, phrases)),
+        groups=tuple(_groups(logins, audience, phrases)),
         instant=None,
         link=_region_link(logins, phrases),
         notes=tuple(_notes_of_many(logins, audience.max_rows, phrases)),
@@ -271,14 +271,16 @@ def _names(logins: Sequence[Login], phrases: Phrases) -> str:
 
 
 def _groups(logins: Sequence[Login], audience: Audience, phrases: Phrases) -> Iterator[Group]:
-    """A group for each directory, in the order of its first login."""
-    clocks = times.short([login.logged_in_at for login in logins], audience.zone, phrases)
+    """A group for each directory, in the order of its first login. Those of one directory have it in the headline."""
+    shown = logins[: audience.max_rows]
+    one_directory = len({login.directory_id for login in logins}) == 1
+    clocks = times.short([login.logged_in_at for login in shown], audience.zone, phrases)
     grouped: dict[str, list[tuple[Login, str]]] = {}
-    for login, clock in zip(logins, clocks, strict=True):
+    for login, clock in zip(shown, clocks, strict=True):
         grouped.setdefault(login.directory_id, []).append((login, clock))
     for members in grouped.values():
         first = members[0][0]
-        named_above = len(grouped) == 1 and bool(show(first.directory_name, MAX_NAME))
+        named_above = one_directory and bool(show(first.directory_name, MAX_NAME))
         title = "" if named_above else directory_of(first)
         yield Group(title, tuple(_row(login, clock, phrases) for login, clock in members))
 

@@ -293,6 +293,13 @@ def test_a_digest_cut_short_says_how_many_more_and_with_what(language: str) -> N
     assert "10" in content.headline
 
 
+def test_rows_of_one_directory_are_under_its_name_where_those_of_another_were_cut() -> None:
+    finance = make_login(directory_id="d-9067000002", directory_name="Finance")
+    content = tell([*MANY, finance], Audience(max_rows=4))
+    assert [group.title for group in content.groups] == ["Engineering"]
+    assert "Engineering" not in content.headline
+
+
 def test_a_digest_that_is_not_cut_says_nothing_of_more() -> None:
     assert tell(MANY, Audience(max_rows=10)).notes == ()
 

@@ -30,9 +30,17 @@ PEOPLE: dict[str, Person | None] = {
     "ipv6": Person(name="ws-8n1k2m3p4", named_after=NamedAfter.ID, gap=NameGap.THROTTLED),
     "without-client-version": None,
 }
-SEVERAL = "several"
 STEMS = sorted(path.stem for path in EVENTS.glob("*.json"))
-FILES = [f"{name}/{stem}.{language}.json" for name in REGISTRY for stem in [*STEMS, SEVERAL] for language in LANGUAGES]
+DIGESTS = ("several", "several-cut", "several-given-up")
+MAX_ROWS = {"several-cut": 4}
+GIVEN_UP = {
+    "ios": ("it-teams", "Teams answered 404: WorkflowNotFound"),
+    "ipv6": ("it-teams", "Teams answered 404: WorkflowNotFound"),
+    "odd-ids": ("it-teams", "Teams answered 404: WorkflowNotFound"),
+    "web-access": ("eng-slack", "Slack answered 410: channel_is_archived"),
+}
+"""Where logins of a fallback's digest could not be told, and why. The others are its own."""
+FILES = [f"{name}/{stem}.{language}.json" for name in REGISTRY for stem in [*STEMS, *DIGESTS] for language in LANGUAGES]
 
 
 def login_of(stem: str) -> Login:
@@ -41,12 +49,21 @@ def login_of(stem: str) -> Login:
     return replace(login, person=person, directory_name=DIRECTORIES.get(login.directory_id, ""))
 
 
+def logins_of(stem: str) -> list[Login]:
+    if stem not in DIGESTS:
+        return [login_of(stem)]
+    logins = {each: login_of(each) for each in STEMS}
+    if stem == "several-given-up":
+        for each, (destination, reason) in GIVEN_UP.items():
+            logins[each] = replace(logins[each], given_up_by=destination, given_up_why=reason)
+    return list(logins.values())
+
+
 def drawn(file: str) -> str:
     name, _, rest = file.partition("/")
     stem, language, _ = rest.split(".")
-    logins = [login_of(each) for each in (STEMS if stem == SEVERAL else [stem])]
     formatter = formatter_class(name)()
-    payload = formatter.draw(logins, Audience(language, ZONES.get(language, "UTC")))
+    payload = formatter.draw(logins_of(stem), Audience(language, ZONES.get(language, "UTC"), MAX_ROWS.get(stem)))
     limits.check(formatter.makes, payload)
     return json.dumps(payload, ensure_ascii=False, indent=2) + "\n"
 

@@ -33,9 +33,9 @@ Key = tuple[str, str]  # destination, event id
 GROUPS = {"slack": "slack", "teams-a": "teams-owner", "teams-b": "teams-owner"}
 PACES = {
     "slack": Pace(messages=1, per=1.0, gap=0.0, group="slack"),
-    "teams-owner": Pace(messages=2, per=4.0, gap=0.5, group="teams-owner"),
+    "teams-owner": Pace(messages=2, per=10.0, gap=0.5, group="teams-owner"),
 }
-LEASE = 30.0
+LEASE = 6.0
 CALL_WAIT = 2.0
 
 destinations = st.sampled_from(sorted(GROUPS))
@@ -223,8 +223,9 @@ class Schedules(RuleBasedStateMachine):
         elif command.what == "release":
             self.store.release(command.dest, GROUPS[command.dest])
             self.truth.held.discard(command.dest)
-        else:
-            self.replay(command.dest, command.to, twice=command.twice)
+        elif self.truth.given_up:
+            names = sorted({name for name, _ in self.truth.given_up})
+            self.replay(command.dest if command.dest in names else names[0], command.to, twice=command.twice)
 
     def replay(self, dest: str, to: str | None, *, twice: bool) -> None:
         letters = [letter for letter in self.store.dead_letters() if letter.destination == dest]
