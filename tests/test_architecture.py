@@ -85,12 +85,27 @@ MAY_IMPORT = {
         "bot.pipeline",
         "bot.senders.base",
     ),
-    "bot.handler": ("bot",),
+    "bot.environment": (),
+    "bot.wiring": ("bot",),
+    "bot.handler": (
+        "bot.clock",
+        "bot.config",
+        "bot.environment",
+        "bot.logs",
+        "bot.metrics",
+        "bot.pipeline",
+        "bot.refusals",
+        "bot.samples",
+        "bot.wiring",
+    ),
     "bot.cli": ("bot", "formatters"),
     "bot.__main__": ("bot.cli",),
     "bot": (),
 }
-NEVER = {"bot.handler": {"bot.cli"}, "bot.cli": {"bot.handler"}}
+NEVER = {
+    "bot.wiring": {"bot.cli", "bot.handler"},
+    "bot.cli": {"bot.environment", "bot.handler", "bot.wiring"},
+}
 
 FILES = sorted([*ROOT.glob("bot/**/*.py"), *ROOT.glob("formatters/**/*.py")])
 

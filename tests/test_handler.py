@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from bot.config import ConfigError
-from bot.handler import Environment, NotKeptError, handle
+from bot.environment import Environment
+from bot.handler import NotKeptError, handle
 from tests.support.aws import CREDENTIALS
 from tests.support.cli import invoke
 from tests.support.logins import event
@@ -408,7 +409,7 @@ def started_on_lambda(stage: Path, routes: str, code: str) -> "subprocess.Comple
 
 def test_the_bot_is_made_while_lambda_starts_it(stage: Path) -> None:
     routes = "destinations: {eng: {type: slack, webhook_url: 'env:HOOK'}}\ndefault: [eng]\n"
-    done = started_on_lambda(stage, routes, "print(bot.handler._wiring.cache_info().currsize)")
+    done = started_on_lambda(stage, routes, "print(bot.wiring.wired.cache_info().currsize)")
     assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
 
 

@@ -11,10 +11,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 import bot.names
 from bot.aws import CALL_SECONDS, Aws
 from bot.events import Login, NamedAfter, NameGap, Person
-from bot.handler import Bot, answer
+from bot.handler import answer
 from bot.names import EXPIRES, DynamoNames, OwnNames, Swept
 from bot.refusals import Refusals
 from bot.users import WorkSpacesPeople
+from bot.wiring import Bot
 from tests.support import bots
 from tests.support.aws import LoopbackAws
 from tests.support.clock import START, FakeClock

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import handler
+from bot import wiring
 from bot.events import Login
+from bot.handler import handle
 from tests.support.aws import CREDENTIALS
 from tests.support.clock import FakeClock
 from tests.support.logins import event
@@ -139,14 +140,14 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Golde
             patch.setenv(name, value)
         for name in ("TABLE_NAME", "DEAD_LETTER_QUEUE_URL", "AWS_LAMBDA_FUNCTION_NAME", "USERS_FILE"):
             patch.delenv(name, raising=False)
-        patch.setattr(handler, "SystemClock", partial(FakeClock, RECEIVED.timestamp()))
-        patch.setattr(handler, "_people", lambda *_: GoldenPeople())
+        patch.setattr(wiring, "SystemClock", partial(FakeClock, RECEIVED.timestamp()))
+        patch.setattr(wiring, "_people", lambda *_: GoldenPeople())
         yield places
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_what_is_posted_of_an_event_is_its_golden_card(places: dict[str, Golden], stem: str) -> None:
     before = {name: len(golden.provider.posts) for name, golden in places.items()}
-    assert handler.handle(event(stem), None) == {}
+    assert handle(event(stem), None) == {}
     for name, golden in places.items():
         assert golden.posted_since(before[name]) == [golden.card(stem)], name
