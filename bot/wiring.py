@@ -18,11 +18,12 @@ from bot.metrics import Figure
 from bot.names import DynamoNames
 from bot.outbox.base import Outbox, OutboxReader
 from bot.packaged_routes import PackagedRoutes, Routes
+from bot.people import People
 from bot.pipeline import Pipeline
 from bot.refusals import Refusals
 from bot.secrets import Secrets
 from bot.senders.base import Tools
-from bot.users import ListedPeople, People, WorkSpacesPeople
+from bot.users import WorkSpacesPeople
 
 
 class Store(Outbox, OutboxReader, Protocol):
@@ -107,6 +108,8 @@ def _routes(environment: Environment, aws: Aws, clock: Clock) -> Routes:
 
 def _people(environment: Environment, accounts: Accounts, aws: Aws, clock: Clock) -> People:
     if environment.users_file:
+        from bot.listed_people import ListedPeople  # noqa: PLC0415 - a laptop's, as a rule
+
         return ListedPeople(environment.users_file)
     names = DynamoNames(environment.table_name, aws, clock) if environment.table_name else None
     return WorkSpacesPeople(accounts, clock, names)
