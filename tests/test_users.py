@@ -1,7 +1,6 @@
 """Who is behind a WorkSpace: from Amazon WorkSpaces, busy, denying, silent or well."""
 
 import json
-import logging
 from collections.abc import Iterator
 from threading import Event
 from typing import Any
@@ -414,12 +413,11 @@ def test_a_name_of_yesterday_is_better_than_none(people: WorkSpacesPeople, fleet
     ids=["denied", "refused", "throttled", "closed"],
 )
 def test_a_failed_look_up_is_one_log_line_without_names_or_the_providers_words(
-    people: WorkSpacesPeople, fleet: Fleet, caplog: pytest.LogCaptureFixture, answer: Answer, told: tuple[str, str]
+    people: WorkSpacesPeople, fleet: Fleet, log: pytest.LogCaptureFixture, answer: Answer, told: tuple[str, str]
 ) -> None:
     fleet.script(answer)
-    with caplog.at_level(logging.DEBUG, logger="bot"):
-        people.name([at(f"ws-desk{number:05}") for number in range(60)], until=0.0)
-    (record,) = caplog.records
+    people.name([at(f"ws-desk{number:05}") for number in range(60)], until=0.0)
+    (record,) = log.records
     assert (record.levelname, record.name) == ("WARNING", "bot.users")
     assert record.__dict__["fields"] == {
         "account": "123456789012",
