@@ -18,7 +18,7 @@ QUIETLY := --quiet --disable-pip-version-check
 PIP := $(BIN)/python -m pip install $(QUIETLY)
 BENCH := .venv-bench
 
-.PHONY: help run test storms browser pictures web check lint bench bench-inbox package clean
+.PHONY: help run test storms browser pictures web check lint bench package clean
 help:  ## what there is
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/'
 
@@ -85,11 +85,8 @@ $(BENCH)/.ready: $(READY) requirements-bench.txt deploy/target.py
 	$(BENCH)/bin/python -m pip install $(QUIETLY) -c requirements-bench.txt --target $(BENCH)/libraries/$$each $$each; done
 	@touch $@
 
-bench: $(BENCH)/.ready  ## the measurements, and docs/benchmarks.md from them
+bench: $(BENCH)/.ready $(PAGES)  ## the measurements, and docs/benchmarks.md from them
 	@$(BIN)/python -m bench
-
-bench-inbox: $(READY) $(PAGES)  ## how soon the inbox shows its cards, in a real browser
-	@$(BIN)/python -m bench.inbox
 
 .PHONY: template deploy remove
 template: $(READY) node_modules/.ready  ## the tests of what AWS gets, by osls and cfn-lint

@@ -12,10 +12,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import cold, page, size, storm, tasks, warm
+from bench import cold, inbox, page, size, storm, tasks, warm
+from bench.figures import Series
 from bench.loopback import loopback
 from bench.page import Run
 from bench.tasks import HOME, ROOT
+from tests.support.browser import NoBrowserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +30,12 @@ class Effort:
     """Logins of each storm of ours."""
     peers: int
     """Logins of the storm that peers meet, too."""
+    windows: int
+    """In which the inbox is opened."""
 
 
-WHOLE = Effort(cold=21, warm=100, storms=storm.SIZES, peers=1_000)
-QUICK = Effort(cold=3, warm=10, storms=(100,), peers=100)
+WHOLE = Effort(cold=21, warm=100, storms=storm.SIZES, peers=1_000, windows=9)
+QUICK = Effort(cold=3, warm=10, storms=(100,), peers=100, windows=3)
 
 
 def main() -> int:
@@ -57,6 +61,8 @@ def measure(effort: Effort) -> Run:
         imported = size.imports(tasks.ours(folder, cloud), cloud)
         profile = warm.profile(folder, cloud, calls=effort.warm)
         megabytes = size.megabytes(folder)
+    _say("the inbox")
+    opened = _inbox(effort.windows)
     _say("storms")
     return Run(
         rounds=(effort.cold, effort.warm),
@@ -69,9 +75,17 @@ def measure(effort: Effort) -> Run:
         batch_mb=storm.memory_of_a_batch(),
         peers=storm.of_peers(effort.peers),
         peers_logins=effort.peers,
+        inbox=opened,
         seconds=time.monotonic() - began,
         busy=busy,
     )
+
+
+def _inbox(windows: int) -> dict[str, Series] | str:
+    try:
+        return inbox.measure(windows)
+    except NoBrowserError as error:
+        return str(error)
 
 
 def _say(what: str) -> None:

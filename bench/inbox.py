@@ -5,14 +5,13 @@ became of it, and that card as its channel draws it.
 """
 
 import json
-import sys
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from bench.figures import Series
 from bot.cli.inbox.shelf import Shelf, Shelved
-from tests.support.browser import NoBrowserError, chromium
+from tests.support.browser import chromium
 from tests.support.inbox import RunningInbox, inbox
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 GOLDEN = Path(__file__).parents[1] / "tests" / "golden"
 CARDS = 1_000
-ROUNDS = 9
+FIGURES = PAINTED, LISTED, DRAWN = "first paint", "first card listed", "first card drawn"
 KINDS = {"eng-slack": ("slack", "slack"), "it-teams": ("teams", "teams"), "audit-mail": ("mail", "email")}
 
 NOTICE = """new MutationObserver(() => {
@@ -29,18 +28,12 @@ NOTICE = """new MutationObserver(() => {
 }).observe(document, { subtree: true, childList: true })"""
 
 
-def main() -> int:
-    try:
-        with TemporaryDirectory() as folder, inbox(Path(folder)) as running, chromium() as browser:
-            _fill(running.bot.shelf)
-            painted, listed, drawn = zip(*(_open(browser, running) for _ in range(ROUNDS)), strict=True)
-    except NoBrowserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(f"the inbox with {CARDS:,} stored cards, {ROUNDS} fresh windows{'ms: min  median     max':>27}")
-    for name, figures in (("first paint", painted), ("first card listed", listed), ("first card drawn", drawn)):
-        print(f"{name:<50}{min(figures):8.0f} {median(figures):7.0f} {max(figures):7.0f}")
-    return 0
+def measure(rounds: int) -> dict[str, Series]:
+    """Milliseconds by figure, in as many fresh windows. Raises NoBrowserError."""
+    with TemporaryDirectory() as folder, inbox(Path(folder)) as running, chromium() as browser:
+        _fill(running.bot.shelf)
+        opened = [_open(browser, running) for _ in range(rounds)]
+    return {name: Series(times) for name, times in zip(FIGURES, zip(*opened, strict=True), strict=True)}
 
 
 def _fill(shelf: Shelf) -> None:
@@ -75,7 +68,3 @@ def _open(browser: "Browser", running: RunningInbox) -> tuple[float, float, floa
     painted: float = window.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     window.close()
     return painted, listed, drawn
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,13 +10,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import warm
+from bench import inbox, warm
 from bench.cold import KNOWN, UNKNOWN, Start, series
 from bench.figures import Series, table
 from bench.size import Imported
 from bench.tasks import APPRISE, NAIVE, PYTHON, SIMPLEST
 
 TIMES = "\N{MULTIPLICATION SIGN}"
+TEMPLATE = Path(__file__).with_name("benchmarks.md.in")
+"""The page's words, with a place for each table."""
+
 DEEP, SLOW = 12, 2_000
 """How deep the import tree is shown, and from how many microseconds on."""
 
@@ -36,6 +39,8 @@ class Run:
     """Before the largest batch that Lambda hands over, and at the most."""
     peers: dict[str, dict[str, list[float]]]
     peers_logins: int
+    inbox: dict[str, Series] | str
+    """Milliseconds by figure, or why there are none."""
     seconds: float
     busy: float
     """How many processes wanted a core when it began."""
@@ -73,6 +78,7 @@ def targets(run: Run) -> list[Target]:
     def cost(figure: str, candidate: str) -> float:
         return run.costs[figure][candidate].median
 
+    opened = [] if isinstance(run.inbox, str) else [run.inbox[inbox.PAINTED].median]
     peak = max(start.peak_mb for start in run.starts[KNOWN])
     return [
         Target("cold, a person already known, against (a)", against(KNOWN, SIMPLEST), 1.25, TIMES),
@@ -87,12 +93,13 @@ def targets(run: Run) -> list[Target]:
         Target("peak memory of a batch of 4,000 records", run.batch_mb[1], 150, "MB"),
         Target("zip without .pyc", run.megabytes[0], 4, "MB"),
         Target("zip with .pyc", run.megabytes[1], 6, "MB"),
+        *(Target("first paint of the inbox, 1,000 cards stored", painted, 1000, "ms") for painted in opened),
     ]
 
 
 def summary(run: Run) -> str:
     """Every figure as a table: what `make bench` prints."""
-    parts = [_targets(run), _cold(run), _warm(run), _calls(run), _storm(run), _storm_costs(run)]
+    parts = [_targets(run), _cold(run), _warm(run), _calls(run), _storm(run), _storm_costs(run), _inbox(run)]
     return "\n\n".join(parts) + f"\n\nmeasured in {run.seconds / 60:.1f} minutes"
 
 
@@ -186,13 +193,21 @@ def _storm_costs(run: Run) -> str:
     return table((*head, "processor ms a login"), rows)
 
 
+def _inbox(run: Run) -> str:
+    if isinstance(run.inbox, str):
+        return f"The inbox was not measured in this run: {run.inbox}."
+    head = (f"the inbox with {inbox.CARDS:,} stored cards", "ms")
+    said = "In a fresh window of Chromium over loopback, from the moment that its address is opened."
+    return table(head, list(run.inbox.items())) + f"\n\n{said}"
+
+
 def _counts(figures: Sequence[float]) -> list[str]:
     *counts, last = figures
     return [*(f"{count:,.0f}" for count in counts), f"{last:,.1f}"]
 
 
 def _page(run: Run) -> str:
-    return TEMPLATE.format(
+    return TEMPLATE.read_text(encoding="utf-8").format(
         machine=_machine(),
         python=_of_the_bench("platform.python_version()"),
         boto3=_of_the_bench("__import__('boto3').__version__"),
@@ -213,6 +228,7 @@ def _page(run: Run) -> str:
         batch_most=f"{run.batch_mb[1]:.0f}",
         imports=_imports(run),
         modules=len(run.imported),
+        inbox=_inbox(run),
         losses="\n".join(_losses(run)) or "Nowhere, in this run.",
     )
 
@@ -280,96 +296,3 @@ def _tree(imported: Sequence[Imported]) -> str:
         if each.depth <= DEEP and each.whole >= SLOW
     ]
     return "\n".join(["   own ms   whole ms  module", *lines]) + "\n"
-
-
-TEMPLATE = """\
-<!-- Made by `make bench`, from one run. Do not edit: change bench/page.py, and run it again. -->
-# Benchmarks
-
-What the bot costs, beside what others cost that do less. One command measures it again and writes this page anew:
-`make bench` (some {minutes} minutes; `python -m bench --quick` tries it in one).
-
-Measured on {when}: {machine}; CPython {python}, boto3 {boto3}, awslambdaric {ric}. When it began, {busy} processes of
-others wanted the processor: beyond half of its cores, figures in milliseconds are too high, ratios are not.
-
-## The targets
-
-{targets}
-
-{misses}
-
-Figures are medians, with the middle half of all rounds in brackets. Ratios are medians of ratios: in each round every
-candidate took its turn, so what slowed one slowed the others.
-
-## Cold
-
-{cold}
-
-A fresh process under AWS's own runtime client, from its start until its first card (for (a) its message) is at the
-server; {cold_rounds} rounds, after one that nobody counts. `processor` is what the process itself had of the
-processor until then: the servers' share is not in it. The routing file names one Slack destination, the outbox is
-DynamoDB. Ours is the zip of `make package`, unzipped.
-
-| candidate | what it does |
-|---|---|
-| (a) | publishes the raw event to SNS with boto3. No name, no card, no memory |
-| (b) | looks the person up with boto3 and posts with Apprise's Slack plugin. No outbox |
-| (c) | looks the person up with boto3 and posts a card with requests. No outbox |
-| ours | names, routes, keeps the login in the outbox, draws, posts, writes the verdict |
-| (d) | ours without .pyc, in a folder that can't be written to, as Lambda's |
-
-Apprise's plugins are made by their classes: by their URLs, as its own examples have it, it would import all of its
-hundred and more plugins to find the one.
-
-{imports}
-
-(Measured with `-X importtime`, which itself takes time. The tree is in [profile/imports.txt](profile/imports.txt).)
-
-## Warm
-
-{warm}
-
-Milliseconds of the process's own processor for a login (one row has them on the clock), in a container that has seen
-many: {warm_rounds} rounds of single cards, fewer of batches. (b) and (c) have no digest: every login of a batch is a
-card to them. `three destinations` are two Slack channels and a Teams flow. Apprise's pauses between posts are turned
-off: it is the processor's time that is compared. Every post of ours opens a connection of its own: one that died while
-the function was frozen would be found out only after the card went out, and then nobody knows. Where the time goes:
-[profile/warm.txt](profile/warm.txt).
-
-## AWS calls
-
-{calls}
-
-On loopback a call is over in a fraction of a millisecond; on AWS each takes some milliseconds more, so a cold start
-there waits longer than here for its calls, and more of them.
-
-## Storms
-
-{storm}
-
-On simulated time, against channels that enforce their published limits: Slack takes a message a second, and answers
-429 above that; a Teams flow takes 25 in 300 s and silently drops what comes above. `never told` counts whom no channel
-heard of: with (b) and (c) such a login is in the queue's dead letters after three tries, or nowhere, where Teams
-dropped it. They are deployed as such functions are: a queue, batches of ten, two pollers, and boto3's own retries.
-Slack is easier on them than on ours: what they post while it says 429 does not prolong it.
-
-{storm_costs}
-
-`look-up calls` are DescribeWorkspaces, of which AWS takes two a second. The processor's time is the bot's and that of
-the simulated world, which reads every card. A batch of 4,000 records takes {batch_most} MB at the most, {batch_before}
-of them before it came: the whole process, with the simulated table in it.
-
-## Where we lose
-
-{losses}
-
-## What this is not
-
-- No live AWS, Slack or Teams: everything is on loopback, with TLS and with everybody's list of certificates. Networks
-  are as fast as nothing else, and no share of a processor is throttled as a small Lambda's is.
-- DynamoDB, SSM, WorkSpaces, SNS, Slack and Teams are played by a small server in a process of its own
-  (`bench/cloud.py`) that answers out of memory.
-- The peers are ours (`bench/peers/`), each written from its library's public interface as well as that allows. Who
-  does it better is welcome.
-- Storms are simulated (`tests/support/storm/`): their clock is not a measurement, their code is the real one.
-"""

@@ -34,6 +34,7 @@ class Aws:
         self._clients: dict[tuple[str, str | None], Any] = {}
         self._lock = Lock()
         self._session: Any = None
+        self._boto3: Any = None
 
     def client(self, service: str, *, region: str | None = None) -> Any:
         """A thread-safe boto3 client. botocore's retries are off: who calls decides what may be said twice.
@@ -83,7 +84,8 @@ class Aws:
         from botocore.config import Config  # noqa: PLC0415
         from botocore.exceptions import NoRegionError as Unknown  # noqa: PLC0415
 
-        session = boto3.Session(botocore_session=self._session_of())
+        # One for all clients: each adds boto3's own methods to S3's, and with those of two S3's can't be made.
+        self._boto3 = self._boto3 or boto3.Session(botocore_session=self._session_of())
         config = Config(
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
@@ -92,7 +94,7 @@ class Aws:
         )
         _hush()
         try:
-            made = session.client(service, region_name=region, config=config, **keys)
+            made = self._boto3.client(service, region_name=region, config=config, **keys)
         except Unknown:
             raise NoRegionError(NO_REGION.format(service)) from None
         _hush()  # once more: making a client may import what was not there before

@@ -107,7 +107,8 @@ class Delivery:
                 card = self._outbox.begin(turn, drawn.rows, LEASE, self._pace(turn))
                 if card is None:
                     break  # another copy of the bot tells this group, and goes on with it
-                told.append(self._tell_card(card, drawn, until, died=turn.died))
+                is_last = len(drawn.rows) == len(turn.rows) < MOST_ROWS
+                told.append(self._tell_card(card, drawn, until, died=turn.died, is_last=is_last))
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"group": group, "reason": str(error)}})  # noqa: TRY400
         except Exception as error:  # noqa: BLE001 - our own mistake may cost this group's turn, and no other's
@@ -131,7 +132,8 @@ class Delivery:
         paces = [place.pace for place in self._config.destinations.values() if place.pace.group == turn.group]
         return paces[0] if paces else Pace(messages=MOST_REMEMBERED, per=0.0, gap=0.0, group=turn.group)
 
-    def _tell_card(self, card: Card, drawn: Drawn, until: float, *, died: bool) -> Told:
+    def _tell_card(self, card: Card, drawn: Drawn, until: float, *, died: bool, is_last: bool) -> Told:
+        """`is_last` says that nobody else was waiting for the destination when this card was drawn."""
         started = self._clock.now()
         if drawn.verdict is not None:
             verdict, wait = self._give_up(card, drawn.verdict), Wait(rows=drawn.rest)
@@ -141,6 +143,8 @@ class Delivery:
         else:
             verdict, wait = self._follow(card, self._send(card, drawn.payload, until))
         answered = self._clock.now()
+        if is_last and verdict.outcome is Outcome.SENT:
+            wait = Wait(group=max(card.pace.at_leisure(card.posted) - answered, 0.0))
         told = Told(
             destination=card.rows[0].destination,
             event_ids=tuple(row.event_id for row in card.rows),

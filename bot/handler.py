@@ -1,33 +1,21 @@
-"""AWS's door: an event, a queue batch or the clock comes in; the records to retry go out.
-
-The only file that wires the real world for Lambda.
-"""
+"""AWS's door: an event, a queue batch or the clock comes in; the records to retry go out."""
 
 import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from bot import logs, metrics
-from bot.accounts import Accounts
-from bot.aws import Aws
-from bot.clock import Clock, SystemClock
-from bot.config import Config, ConfigError
+from bot.clock import Clock
+from bot.config import ConfigError
+from bot.environment import Environment
 from bot.metrics import Figure
-from bot.names import DynamoNames
-from bot.outbox.base import Outbox, OutboxReader
-from bot.packaged_routes import PackagedRoutes, Routes
-from bot.pipeline import Intake, Pipeline
-from bot.refusals import Refusal, Refusals
+from bot.pipeline import Intake
+from bot.refusals import Refusal
 from bot.samples import canary_id
-from bot.secrets import Secrets
-from bot.senders.base import Tools
-from bot.users import ListedPeople, People, WorkSpacesPeople
+from bot.wiring import Bot, wired
 
 log = logging.getLogger("bot.handler")
 
@@ -49,76 +37,6 @@ class NotKeptError(Exception):
 
     An asynchronous call is tried twice more (`maximumRetryAttempts` in serverless.yml).
     """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Environment:
-    """The function's settings, as its environment variables give them; empty where they say nothing.
-
-    Paths are absolute, and `versions` changes with the files: an operator who mends one is not answered by the old.
-    """
-
-    routes: str
-    refresh_seconds: str
-    table_name: str
-    state_file: str
-    users_file: str
-    dead_letter_queue_url: str
-    log_level: str
-    on_lambda: bool
-    versions: tuple[tuple[int, int], ...]
-
-    @classmethod
-    def read(cls) -> "Environment":
-        routes = _absolute(os.environ.get("ROUTES") or "routes.yml")
-        users_file = _absolute(os.environ.get("USERS_FILE", ""))
-        return cls(
-            routes=routes,
-            refresh_seconds=os.environ.get("ROUTES_REFRESH_SECONDS") or "60",
-            table_name=os.environ.get("TABLE_NAME", ""),
-            state_file=_absolute(os.environ.get("STATE_FILE") or ".local/state.sqlite"),
-            users_file=users_file,
-            dead_letter_queue_url=os.environ.get("DEAD_LETTER_QUEUE_URL", ""),
-            log_level=os.environ.get("LOG_LEVEL", "INFO").upper(),
-            on_lambda="AWS_LAMBDA_FUNCTION_NAME" in os.environ,
-            versions=(_version(routes), _version(users_file)),
-        )
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).absolute()) if path and "://" not in path else path
-
-
-def _version(path: str) -> tuple[int, int]:
-    try:
-        found = Path(path).stat()
-    except OSError:
-        return 0, 0
-    return found.st_mtime_ns, found.st_size
-
-
-class Store(Outbox, OutboxReader, Protocol):
-    """What delivery lives by, and what can be seen from outside."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bot:
-    """Everything that a call needs, made once per container and routing file."""
-
-    pipeline: Pipeline
-    refusals: Refusals
-    clock: Clock
-    fleet: WorkSpacesPeople | None = None
-    """Where people are looked up, unless they are on a list: known better from night to night."""
-    reader: OutboxReader | None = None
-    """Where each tick of the clock sees what waits."""
-    service: str = ""
-    """Whose numbers are told to CloudWatch; nobody's, where it is empty."""
-    routes: Routes | None = None
-    """Where the routing is from; its `trouble` says why a newer file is not in force, or may not be."""
-
-    def note(self, figures: Iterable[Figure]) -> None:
-        metrics.tell(self.service, figures, self.clock.now())
 
 
 def handle(event: Any, context: Any) -> dict[str, Any]:
@@ -236,89 +154,11 @@ def _bot(environment: Environment) -> Bot:
     """The bot of this environment. Raises ConfigError with every mistake, each on its own log line."""
     logs.set_up(environment.log_level)
     try:
-        return _wiring(environment).bot()
+        return wired(environment).bot()
     except ConfigError as error:
         for mistake in error.mistakes:
             log.error("not configured", extra={"fields": {"source": error.source, "mistake": mistake}})  # noqa: TRY400
         raise
-
-
-@lru_cache(maxsize=1)
-def _wiring(environment: Environment) -> "Wiring":
-    return Wiring(environment)
-
-
-class Wiring:
-    """What this copy of the bot is made of: the bot itself is made anew when the routing changes."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-        self._clock = SystemClock()
-        self.aws = Aws()
-        self._routes = _routes(environment, self.aws, self._clock)
-        self._made: Bot | None = None
-
-    def bot(self) -> Bot:
-        config = self._routes.in_force()
-        if self._made is None or self._made.pipeline.config is not config:
-            self._made = self._bot(config)
-        return self._made
-
-    def _bot(self, config: Config) -> Bot:
-        environment, aws, clock = self._environment, self.aws, self._clock
-        tools = Tools(secrets=Secrets(aws, clock), aws=aws, trusted_hosts=config.trusted_hosts)
-        people = _people(environment, Accounts(config.accounts, aws, tools.secrets, clock), aws, clock)
-        fleet = people if isinstance(people, WorkSpacesPeople) else None
-        outbox = _outbox(environment, aws, clock)
-        return Bot(
-            pipeline=Pipeline(config=config, people=people, outbox=outbox, clock=clock, tools=tools),
-            refusals=Refusals(aws, clock, environment.dead_letter_queue_url),
-            clock=clock,
-            fleet=fleet,
-            reader=outbox,
-            service=metrics.service(),
-            routes=self._routes,
-        )
-
-
-def _routes(environment: Environment, aws: Aws, clock: Clock) -> Routes:
-    if not environment.routes.startswith("s3://"):
-        return PackagedRoutes(environment.routes)
-    from bot.config.fence import Fence  # noqa: PLC0415 - a packaged file needs neither
-    from bot.last_good import LastGood  # noqa: PLC0415
-    from bot.routes_in_force import HotRoutes  # noqa: PLC0415
-
-    try:
-        every = float(environment.refresh_seconds)
-    except ValueError:
-        mistake = f"ROUTES_REFRESH_SECONDS is {environment.refresh_seconds!r}; write a number of seconds, such as 60"
-        raise ConfigError("environment", (mistake,)) from None
-    table = environment.table_name
-    last_good = LastGood(table, aws, environment.routes) if table else None
-    return HotRoutes(environment.routes, aws, clock, every=every, fence=Fence.of_package(), last_good=last_good)
-
-
-def _people(environment: Environment, accounts: Accounts, aws: Aws, clock: Clock) -> People:
-    if environment.users_file:
-        return ListedPeople(environment.users_file)
-    names = DynamoNames(environment.table_name, aws, clock) if environment.table_name else None
-    return WorkSpacesPeople(accounts, clock, names)
-
-
-def _outbox(environment: Environment, aws: Aws, clock: Clock) -> Store:
-    """The table, or the SQLite file, which is a laptop's: on Lambda it would be lost with the container."""
-    if environment.table_name:
-        from bot.outbox.dynamodb import DynamoOutbox  # noqa: PLC0415 - a laptop has no table
-
-        return DynamoOutbox(environment.table_name, aws, clock)
-    if environment.on_lambda:
-        raise ConfigError(
-            "environment",
-            ("TABLE_NAME is not set: on Lambda the outbox must be a DynamoDB table, or logins would be lost",),
-        )
-    from bot.outbox.sqlite import SqliteOutbox  # noqa: PLC0415 - Lambda never needs it
-
-    return SqliteOutbox(environment.state_file, clock)
 
 
 def _get_ready() -> None:
@@ -329,7 +169,7 @@ def _get_ready() -> None:
     with suppress(Exception):
         environment = Environment.read()
         _bot(environment)
-        _wiring(environment).aws.client("dynamodb")
+        wired(environment).aws.client("dynamodb")
 
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 MOST_REMEMBERED = 100
 """Times that a group's row holds. A pace of more messages than that in its window is spread evenly instead."""
 
+SAVED = 0.2
+"""The share of a window's messages that is not spent at once where nobody is known to wait."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -24,6 +27,21 @@ class Pace:
             return posted[-1] + max(self.gap, self.per / self.messages)
         window = posted[-self.messages] + self.per if len(posted) >= self.messages else 0.0
         return max(posted[-1] + self.gap, window)
+
+    def at_leisure(self, posted: Sequence[float]) -> float:
+        """The best time of the next post where nobody is known to wait for it; never before `after`.
+
+        The last messages of a window are spread over what is left of it: who comes at the end of a wave then waits for
+        a part of a minute on a card with others, not for a whole window to pass.
+        """
+        if not posted or self.messages > MOST_REMEMBERED:
+            return self.after(posted)
+        last = posted[-1]
+        recent = [at for at in posted if at > last - self.per]
+        left = self.messages - len(recent)
+        if left > self.messages * SAVED:
+            return self.after(posted)
+        return max(self.after(posted), last + (recent[0] + self.per - last) / (left + 1))
 
     def remember(self, posted: Sequence[float]) -> tuple[float, ...]:
         """As much of `posted` as `after` will ever look at."""

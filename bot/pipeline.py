@@ -14,10 +14,10 @@ from bot.delivery import CALL_WAIT, Delivery, Told
 from bot.events import Login, RefusedError, parse
 from bot.logs import places
 from bot.outbox.base import Outbox, OutboxError, Row
+from bot.people import People
 from bot.routing import Decision
 from bot.samples import sample
 from bot.senders.base import Tools
-from bot.users import People
 
 log = logging.getLogger("bot.pipeline")
 

@@ -1,4 +1,4 @@
-"""Who is behind a WorkSpace: ids in, people out, from Amazon WorkSpaces or from a list in a file.
+"""Who is behind a WorkSpace: ids in, people out, from Amazon WorkSpaces, within its limits and through its troubles.
 
 A look-up never costs a login: whatever AWS says or does not say, the login goes on, and its Person says which name it
 bears and why there is no better one.
@@ -10,17 +10,16 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any
 
 from bot.accounts import Accounts, RoleError
 from bot.aws import CALL_SECONDS
 from bot.clock import Clock
-from bot.config import ConfigError
-from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
+from bot.events import Login, NamedAfter, NameGap, Person
 from bot.names import CALL_GAP_SECONDS, Names, OwnNames, Place, Swept
 from bot.patience import Within, within
+from bot.people import fit_text, nobody
 
 log = logging.getLogger("bot.users")
 
@@ -68,10 +67,6 @@ PAGES_A_TICK = 5
 
 SWEEP_SECONDS = 10.0
 
-REQUIRED = ("workspace_id", "user_name")
-COLUMNS = (*REQUIRED, "display_name", "email")
-"""What a list of people may tell of each."""
-
 Desk = tuple[Place, str]  # where, and the WorkSpace id
 
 
@@ -85,14 +80,6 @@ class Trouble:
 
 
 NO_TIME = Trouble(NameGap.THROTTLED, "more unknown WorkSpaces than the time allows calls")
-
-
-class People(Protocol):
-    def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:
-        """The same logins in the same order, each with its `person`. Never raises.
-
-        Names are waited for until `until` (seconds since the epoch), but every place is asked at least once.
-        """
 
 
 class WorkSpacesPeople:
@@ -183,7 +170,7 @@ class WorkSpacesPeople:
             person, fresh_until = self._known[desk]
             if person.gap is not NameGap.UNKNOWN or self._clock.now() < fresh_until:
                 return person  # even yesterday's name, where AWS does not answer today
-        return _nobody(workspace_id, gaps.get(place) or NameGap.UNKNOWN)
+        return nobody(workspace_id, gaps.get(place) or NameGap.UNKNOWN)
 
     def _recall(self, place: Place, ids: Sequence[str], until: float) -> list[str]:
         """Take over whom other copies of the bot know; the ids that are left."""
@@ -266,27 +253,11 @@ class WorkSpacesPeople:
         now = self._clock.now()
         for workspace_id in ids:
             known = found.get(workspace_id)
-            fresh = (known, now + KNOWN_SECONDS) if known else (_nobody(workspace_id), now + UNKNOWN_SECONDS)
+            fresh = (known, now + KNOWN_SECONDS) if known else (nobody(workspace_id), now + UNKNOWN_SECONDS)
             self._known[place, workspace_id] = fresh
             self._known.move_to_end((place, workspace_id))
         while len(self._known) > KNOWN_PEOPLE:
             self._known.popitem(last=False)
-
-
-class ListedPeople:
-    """Reads people from a CSV file: `workspace_id,user_name[,display_name,email]`, a header line, UTF-8.
-
-    Raises ConfigError, with every mistake in the file, when it is made.
-    """
-
-    def __init__(self, path: str) -> None:
-        self._people = _read_list(path)
-
-    def name(self, logins: Sequence[Login], *, until: float) -> list[Login]:  # noqa: ARG002 - a list never waits
-        return [
-            replace(login, person=self._people.get(login.workspace_id) or _nobody(login.workspace_id))
-            for login in logins
-        ]
 
 
 def _calls(ids: Sequence[str]) -> Iterator[list[str]]:
@@ -301,22 +272,13 @@ def _desk(login: Login) -> Desk:
     return (login.account, login.region), login.workspace_id
 
 
-def _nobody(workspace_id: str, gap: NameGap = NameGap.UNKNOWN) -> Person:
-    return Person(name=workspace_id, named_after=NamedAfter.ID, gap=gap)
-
-
 def _person_at(desk: Mapping[str, Any]) -> Person:
     for key, named_after in NAMES:
-        name = _text(desk.get(key))
+        name = fit_text(desk.get(key))
         if name and name != NO_USER:
             gap = None if named_after is NamedAfter.USER else NameGap.SHARED
             return Person(name=name, named_after=named_after, gap=gap)
-    return _nobody(desk["WorkspaceId"], NameGap.SHARED)
-
-
-def _text(value: object) -> str:
-    """As a Login holds text: cut, and without lone surrogates, which no channel can encode."""
-    return str(value or "").strip()[:MAX_TEXT].encode("utf-8", "replace").decode()
+    return nobody(desk["WorkspaceId"], NameGap.SHARED)
 
 
 def _trouble(error: Exception) -> Trouble:
@@ -337,68 +299,3 @@ def _warn(place: Place, ids: int, trouble: Trouble) -> None:
     account, region = place
     fields = {"account": account, "region": region, "workspaces": ids, "gap": trouble.gap, "reason": trouble.reason}
     log.warning("names not found", extra={"fields": fields})
-
-
-def _read_list(path: str) -> dict[str, Person]:
-    mistakes: list[str] = []
-    people: dict[str, Person] = {}
-    first_seen: dict[str, int] = {}
-    for line, entry in _entries(path):
-        if empty := [column for column in REQUIRED if not entry[column]]:
-            mistakes.append(f"line {line}: {empty[0]} is empty; fill it in, or take the line out")
-        elif (workspace_id := entry["workspace_id"]) in people:
-            mistakes.append(f"line {line}: {workspace_id!r} stands on line {first_seen[workspace_id]} too; keep one")
-        else:
-            first_seen[workspace_id] = line
-            people[workspace_id] = Person(
-                name=entry["user_name"], display_name=entry["display_name"], email=entry["email"]
-            )
-    if mistakes:
-        raise ConfigError(path, tuple(mistakes))
-    return people
-
-
-def _entries(path: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each line that says something, with its number, by column."""
-    import csv  # noqa: PLC0415 - a laptop's, as a rule
-    import io  # noqa: PLC0415
-
-    lines = csv.reader(io.StringIO(_content(path), newline=""), strict=True)
-    try:
-        columns = _columns(path, [cell.strip().lower() for cell in next(lines, [])])
-        for cells in lines:
-            if len(cells) > len(columns):
-                cure = "put a value that holds a comma in double quotes"
-                found = f"{len(cells)} values under {len(columns)} columns"
-                raise ConfigError(path, (f"line {lines.line_num}: {found}; {cure}",))
-            if any(cell.strip() for cell in cells):
-                yield lines.line_num, dict.fromkeys(COLUMNS, "") | dict(zip(columns, map(_text, cells), strict=False))
-    except csv.Error as error:
-        raise ConfigError(path, (f"line {lines.line_num}: {error}; mend its double quotes",)) from None
-
-
-def _content(path: str) -> str:
-    try:
-        return Path(path).read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError(path, (f"line {line}: not UTF-8; save the file as 'CSV UTF-8'",)) from None
-    except OSError as error:
-        reason = (error.strerror or "no such file").lower()
-        raise ConfigError(path, (f"can't be read ({reason}); name another list of people",)) from None
-
-
-def _columns(path: str, header: list[str]) -> list[str]:
-    if missing := [column for column in REQUIRED if column not in header]:
-        cure = f"write {','.join(COLUMNS)} there (the last two as you like), with commas between them"
-        raise ConfigError(path, (f"line 1: no column {missing[0]!r}; {cure}",))
-    for column in header:
-        if column not in COLUMNS:
-            from difflib import get_close_matches  # noqa: PLC0415 - for mistakes alone
-
-            close = get_close_matches(column, COLUMNS, n=1)
-            cure = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(COLUMNS)}"
-            raise ConfigError(path, (f"line 1: no column is called {column!r}; {cure}",))
-        if header.count(column) > 1:
-            raise ConfigError(path, (f"line 1: {column!r} stands there twice; keep one",))
-    return header

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import pytest
@@ -17,35 +16,17 @@ from tests.support.aws import LoopbackAws
 from tests.support.clock import FakeClock
 from tests.support.fleet import hire
 from tests.support.logins import make_login
-from tests.support.outbox_aws import FaultyAws, client_error
+from tests.support.outbox_aws import FaultyAws, client_error, on_loopback
 
 OWN, OTHER, THIRD = "123456789012", "210987654321", "111122223333"
 ROLE = f"arn:aws:iam::{OTHER}:role/login-bot-lookup"
 EXTERNAL_ID = "made-up-external-id"
 
 
-class WatchedAws(FaultyAws):
-    """`keys` are those that clients were made with, in order, and the region of each."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.keys: list[tuple[Keys, str | None]] = []
-
-    def client_with(self, keys: Keys, service: str, *, region: str | None) -> Any:
-        self.keys.append((keys, region))
-        return super().client_with(keys, service, region=region)
-
-
-@cache
-def clients(_: str) -> WatchedAws:
-    """The bot's clients of one server, made once: each takes a third of a second."""
-    return WatchedAws()
-
-
 @dataclass
 class Stage:
     outside: LoopbackAws
-    aws: WatchedAws
+    aws: FaultyAws
     clock: FakeClock = field(default_factory=FakeClock)
     asked: list[dict[str, Any]] = field(default_factory=list)
 
@@ -80,11 +61,8 @@ class Stage:
 
 @pytest.fixture
 def stage(aws: LoopbackAws) -> Iterator[Stage]:
-    bots = clients(aws.url)
-    bots.reset()
-    bots.keys.clear()
-    yield Stage(aws, bots)
-    bots.reset()
+    with on_loopback(aws) as bots:
+        yield Stage(aws, bots)
 
 
 def at(workspace_id: str, account: str, region: str = "eu-west-1") -> Login:

@@ -45,7 +45,9 @@ MAY_IMPORT = {
     ),
     "bot.names": ("bot.aws", "bot.clock", "bot.events"),
     "bot.accounts": ("bot.aws", "bot.clock", "bot.config", "bot.events", "bot.names", "bot.secrets"),
-    "bot.users": ("bot.accounts", "bot.aws", "bot.clock", "bot.config", "bot.events", "bot.names", "bot.patience"),
+    "bot.people": ("bot.events",),
+    "bot.listed_people": ("bot.config", "bot.events", "bot.people"),
+    "bot.users": ("bot.accounts", "bot.aws", "bot.clock", "bot.events", "bot.names", "bot.patience", "bot.people"),
     "bot.senders": ("bot.aws", "bot.clock", "bot.patience", "bot.plugins", "bot.secrets", "bot.senders", "bot.tls"),
     "bot.outbox": ("bot.aws", "bot.clock", "bot.outbox", "bot.pace", "bot.senders.base"),
     "bot.last_good": ("bot.aws", "bot.config"),
@@ -72,9 +74,9 @@ MAY_IMPORT = {
         "bot.events",
         "bot.outbox.base",
         "bot.routing",
+        "bot.people",
         "bot.samples",
         "bot.senders.base",
-        "bot.users",
     ),
     "bot.samples": ("bot.config", "bot.events"),
     "bot.metrics": (
@@ -85,12 +87,27 @@ MAY_IMPORT = {
         "bot.pipeline",
         "bot.senders.base",
     ),
-    "bot.handler": ("bot",),
+    "bot.environment": (),
+    "bot.wiring": ("bot",),
+    "bot.handler": (
+        "bot.clock",
+        "bot.config",
+        "bot.environment",
+        "bot.logs",
+        "bot.metrics",
+        "bot.pipeline",
+        "bot.refusals",
+        "bot.samples",
+        "bot.wiring",
+    ),
     "bot.cli": ("bot", "formatters"),
     "bot.__main__": ("bot.cli",),
     "bot": (),
 }
-NEVER = {"bot.handler": {"bot.cli"}, "bot.cli": {"bot.handler"}}
+NEVER = {
+    "bot.wiring": {"bot.cli", "bot.handler"},
+    "bot.cli": {"bot.environment", "bot.handler", "bot.wiring"},
+}
 
 FILES = sorted([*ROOT.glob("bot/**/*.py"), *ROOT.glob("formatters/**/*.py")])
 

@@ -26,6 +26,13 @@ def test_a_client_is_made_once_for_each_service_and_region(known: Aws) -> None:
     assert known.client("sns", region="us-east-1").meta.region_name == "us-east-1"
 
 
+def test_s3_is_there_for_whoever_asked_for_another_service_first(known: Aws) -> None:
+    """As behind a proxy, where boto3 asks DynamoDB for the last good routing file, and then S3 for the newest."""
+    known.client("sns")
+    known.client("sqs")
+    assert known.client("s3").meta.service_model.service_name == "s3"
+
+
 def test_many_threads_get_one_client(known: Aws) -> None:
     got: list[Any] = []
     threads = [threading.Thread(target=lambda: got.append(known.client("sqs"))) for _ in range(8)]

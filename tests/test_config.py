@@ -11,9 +11,9 @@ import yaml
 
 from bot.config import Config, ConfigError, Digest, load, page
 from bot.config.file import understand
-from bot.config.keys import duration
 from bot.config.mistakes import Mistakes
 from bot.config.page import read_page
+from bot.config.values import duration
 from bot.pace import Pace
 from bot.routing import Directory
 from formatters.base import Audience

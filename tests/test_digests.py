@@ -107,6 +107,51 @@ def test_cards_keep_the_pace_for_all_running_copies(
             assert sum(start <= time < start + seconds for time in channel.times) <= allowed
 
 
+def test_who_comes_at_the_end_of_a_wave_waits_for_a_part_of_the_window_and_the_first_for_nothing(
+    bot: Bot, channel: Channel, clock: FakeClock
+) -> None:
+    bot_with(bot, pace=TEAMS)
+    for number in range(60):
+        bot.take_in(event_of(number))
+        bot.tell(seconds=7.0)
+        clock.advance(START + number + 1 - clock.now())
+    while bot.outbox.next_due() is not None:
+        clock.advance(1.0)
+        bot.tell(seconds=7.0)
+    told_at = {name: at for card, at in zip(channel.asked, channel.times, strict=True) for name in card["event_ids"]}
+    waits = [told_at[f"event-{number}"] - (START + number) for number in range(60)]
+    assert waits[:20] == [0.0] * 20
+    assert max(waits) < 60.0
+    assert len(channel.times) <= 25
+
+
+def test_while_others_wait_no_message_of_the_window_is_saved(bot: Bot, channel: Channel, clock: FakeClock) -> None:
+    bot_with(bot, pace=TEAMS, digest=Digest(over=1000)).take_in(*events(range(26)))
+    bot.tell()
+    assert len(channel.times) == 25
+    assert clock.now() - START < 25 * 0.36
+
+
+@pytest.mark.parametrize(
+    ("messages", "posted", "expected"),
+    [
+        (1, [5.0], 105.0),
+        (4, [5.0, 6.0, 7.0], 8.0),
+        (5, [5.0, 6.0, 7.0], 8.0),
+        (5, [5.0, 6.0, 7.0, 8.0], 8.0 + 97.0 / 2),
+        (5, [5.0, 6.0, 7.0, 8.0, 9.0], 105.0),
+        (5, [5.0, 206.0, 207.0, 208.0, 209.0], 209.0 + 97.0 / 2),
+        (5, [5.0, 6.0, 7.0, 8.0, 104.0], 105.0),
+        (5, [], 0.0),
+        (1000, [5.0], 6.0),
+    ],
+)
+def test_the_last_fifth_of_a_window_is_spread_over_what_is_left_of_it(
+    messages: int, posted: list[float], expected: float
+) -> None:
+    assert Pace(messages=messages, per=100.0, gap=1.0, group="ops").at_leisure(posted) == expected
+
+
 def test_destinations_of_one_group_share_its_pace(tmp_path: Path, clock: FakeClock) -> None:
     pace = Pace(messages=1, per=1.0, gap=0.0, group="owner")
     channels = {name: Channel(clock=clock) for name in ("one", "two", "three")}

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from bot.config import ConfigError
-from bot.handler import Environment, NotKeptError, handle
+from bot.environment import Environment
+from bot.handler import NotKeptError, handle
 from tests.support.aws import CREDENTIALS
 from tests.support.cli import invoke
 from tests.support.logins import event
 from tests.support.providers import Answer, Provider
+from tests.support.stage import set_stage
 
 ROUTES = """
 trusted_hosts: ["{host}"]
@@ -49,18 +51,8 @@ def slack() -> Iterator[Provider]:
 @pytest.fixture(autouse=True)
 def stage(tmp_path: Path, slack: Provider, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A laptop's stage: a routing file, a user list and an outbox in `tmp_path`, and one channel."""
-    (tmp_path / "routes.yml").write_text(ROUTES.format(host=slack.host))
-    (tmp_path / "users.csv").write_text("workspace_id,user_name\nws-8n1k2m3p4,alice\n")
-    for name, value in {
-        "ROUTES": str(tmp_path / "routes.yml"),
-        "STATE_FILE": str(tmp_path / "state.sqlite"),
-        "USERS_FILE": str(tmp_path / "users.csv"),
-        "OPS_WEBHOOK": slack.url,
-        "LOG_LEVEL": "DEBUG",
-    }.items():
-        monkeypatch.setenv(name, value)
-    for name in ("TABLE_NAME", "DEAD_LETTER_QUEUE_URL", "AWS_LAMBDA_FUNCTION_NAME"):
-        monkeypatch.delenv(name, raising=False)
+    routes = ROUTES.format(host=slack.host)
+    set_stage(tmp_path, monkeypatch, routes, OPS_WEBHOOK=slack.url, LOG_LEVEL="DEBUG")
     return tmp_path
 
 
@@ -408,7 +400,7 @@ def started_on_lambda(stage: Path, routes: str, code: str) -> "subprocess.Comple
 
 def test_the_bot_is_made_while_lambda_starts_it(stage: Path) -> None:
     routes = "destinations: {eng: {type: slack, webhook_url: 'env:HOOK'}}\ndefault: [eng]\n"
-    done = started_on_lambda(stage, routes, "print(bot.handler._wiring.cache_info().currsize)")
+    done = started_on_lambda(stage, routes, "print(bot.wiring.wired.cache_info().currsize)")
     assert (done.stdout, done.returncode) == ("1\n", 0), done.stderr
 
 

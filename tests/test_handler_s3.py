@@ -14,6 +14,7 @@ from bot.outbox.dynamodb import create_table
 from tests.support.aws import REGION, LoopbackAws
 from tests.support.logins import event
 from tests.support.providers import Answer, Provider, Request
+from tests.support.stage import set_stage
 
 BUCKET, KEY = "login-bot-routes", "routes.yml"
 DESTINATIONS = """
@@ -53,19 +54,11 @@ def bucket(aws: LoopbackAws, ops: Provider, eng: Provider, tmp_path: Path, monke
     """A deployed stage: a table, a bucket, and a package whose file trusts the two channels."""
     create_table(aws.client("dynamodb"), "login-bot")
     aws.client("ssm").put_parameter(Name="/login-bot/slack/ops", Value=ops.url, Type="SecureString")
-    (tmp_path / "routes.yml").write_text(
-        f"trusted_hosts: ['{ops.host}', '{eng.host}']\ndestinations: {{screen: {{type: console}}}}\ndefault: [screen]\n"
-    )
-    (tmp_path / "users.csv").write_text("workspace_id,user_name\nws-8n1k2m3p4,alice\n")
+    trusted = f"trusted_hosts: ['{ops.host}', '{eng.host}']\n"
+    packaged = trusted + "destinations: {screen: {type: console}}\ndefault: [screen]\n"
+    on_s3 = {"ROUTES": f"s3://{BUCKET}/{KEY}", "ROUTES_REFRESH_SECONDS": "0", "TABLE_NAME": "login-bot"}
+    set_stage(tmp_path, monkeypatch, packaged, **on_s3, ENG_WEBHOOK=eng.url)
     monkeypatch.chdir(tmp_path)
-    for name, value in {
-        "ROUTES": f"s3://{BUCKET}/{KEY}",
-        "ROUTES_REFRESH_SECONDS": "0",
-        "TABLE_NAME": "login-bot",
-        "USERS_FILE": "users.csv",
-        "ENG_WEBHOOK": eng.url,
-    }.items():
-        monkeypatch.setenv(name, value)
     return Bucket(aws, [ops.host, eng.host])
 
 

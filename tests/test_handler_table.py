@@ -13,6 +13,7 @@ from bot.outbox.dynamodb import DynamoOutbox, create_table
 from tests.support.aws import LoopbackAws
 from tests.support.logins import event
 from tests.support.providers import Answer, Provider
+from tests.support.stage import set_stage
 
 ROUTES = """
 trusted_hosts: ["{slack}", "{teams}"]
@@ -34,20 +35,10 @@ def teams() -> Iterator[Provider]:
 def slack(aws: LoopbackAws, teams: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """The function as it is deployed: a table, two channels, and no file but the routing file and a list of people."""
     create_table(aws.client("dynamodb"), "login-bot")
-    (tmp_path / "users.csv").write_text("workspace_id,user_name\nws-8n1k2m3p4,alice\n")
     with Provider.slack() as slack:
-        (tmp_path / "routes.yml").write_text(ROUTES.format(slack=slack.host, teams=teams.host))
-        for name, value in {
-            "AWS_LAMBDA_FUNCTION_NAME": "login-bot",
-            "ROUTES": str(tmp_path / "routes.yml"),
-            "TABLE_NAME": "login-bot",
-            "USERS_FILE": str(tmp_path / "users.csv"),
-            "OPS_WEBHOOK": slack.url,
-            "IT_WEBHOOK": teams.url,
-            "LOG_LEVEL": "INFO",
-        }.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("DEAD_LETTER_QUEUE_URL", raising=False)
+        routes = ROUTES.format(slack=slack.host, teams=teams.host)
+        on_lambda = {"AWS_LAMBDA_FUNCTION_NAME": "login-bot", "TABLE_NAME": "login-bot", "LOG_LEVEL": "INFO"}
+        set_stage(tmp_path, monkeypatch, routes, **on_lambda, OPS_WEBHOOK=slack.url, IT_WEBHOOK=teams.url)
         yield slack
 
 

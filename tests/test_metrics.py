@@ -23,6 +23,7 @@ from tests.support.bots import Bot, event_of
 from tests.support.channel import Channel
 from tests.support.clock import START
 from tests.support.logins import event, make_login
+from tests.support.stage import set_stage
 
 DOCS = Path(__file__).parent.parent / "docs" / "metrics.md"
 
@@ -289,12 +290,7 @@ def test_a_card_that_died_begun_is_a_doubt_when_it_is_told_again(bot: Bot, eng: 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A laptop's stage without a channel that would have to be asked."""
-    (tmp_path / "routes.yml").write_text("destinations:\n  eng: {type: console}\ndefault: [eng]\n")
-    (tmp_path / "users.csv").write_text("workspace_id,user_name\nws-8n1k2m3p4,alice\n")
-    for name, value in {"ROUTES": "routes.yml", "STATE_FILE": "state.sqlite", "USERS_FILE": "users.csv"}.items():
-        monkeypatch.setenv(name, str(tmp_path / value))
-    for name in ("TABLE_NAME", "AWS_LAMBDA_FUNCTION_NAME", "METRICS"):
-        monkeypatch.delenv(name, raising=False)
+    set_stage(tmp_path, monkeypatch, "destinations:\n  eng: {type: console}\ndefault: [eng]\n")
     return monkeypatch
 
 
@@ -357,11 +353,11 @@ def _broken() -> Iterator[Figure]:
 
 
 def test_numbers_that_cannot_be_made_are_one_log_line_and_no_more(
-    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    capsys: pytest.CaptureFixture[str], log: pytest.LogCaptureFixture
 ) -> None:
     metrics.tell("s", _broken(), START)
     assert capsys.readouterr().out == ""
-    assert [(record.getMessage(), record.__dict__["fields"]) for record in caplog.records] == [
+    assert [(record.getMessage(), record.__dict__["fields"]) for record in log.records] == [
         ("metrics not written", {"reason": "RuntimeError"})
     ]
 
@@ -372,8 +368,8 @@ class Closed:
 
 
 def test_a_standard_output_that_is_gone_costs_no_login(
-    stage: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    stage: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     stage.setattr(sys, "stdout", Closed())
     metrics.tell("s", [Figure("Logins", 1)], START)
-    assert [record.getMessage() for record in caplog.records] == ["metrics not written"]
+    assert [record.getMessage() for record in log.records] == ["metrics not written"]

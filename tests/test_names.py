@@ -1,6 +1,5 @@
 """Names in the table, one pace for all copies, and the fleet looked at by night; with the table well and in trouble."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 import bot.names
 from bot.aws import CALL_SECONDS, Aws
 from bot.events import Login, NamedAfter, NameGap, Person
-from bot.handler import Bot, answer
+from bot.handler import answer
 from bot.names import EXPIRES, DynamoNames, OwnNames, Swept
 from bot.refusals import Refusals
 from bot.users import WorkSpacesPeople
+from bot.wiring import Bot
 from tests.support import bots
 from tests.support.aws import LoopbackAws
 from tests.support.clock import START, FakeClock
@@ -274,7 +274,7 @@ def test_a_table_in_trouble_knows_nobody_is_left_alone_for_a_while_and_comes_bac
     table: Table,
     clock: FakeClock,
     trouble: Sequence[Exception],
-    caplog: pytest.LogCaptureFixture,
+    log: pytest.LogCaptureFixture,
 ) -> None:
     names.remember(HERE, desks(300))
     table.calls.clear()
@@ -285,7 +285,7 @@ def test_a_table_in_trouble_knows_nobody_is_left_alone_for_a_while_and_comes_bac
     names.sweep(HERE, Swept())
     assert [names.slot(HERE, EVER), names.slot(HERE, EVER)] == [clock.now(), clock.now() + 0.5]
     assert len(table.calls) == len(trouble)
-    (line,) = (record for record in caplog.records if record.name.startswith("bot"))
+    (line,) = (record for record in log.records if record.name.startswith("bot"))
     assert line.getMessage() == "names table in trouble"
     assert "user" not in str(line.__dict__["fields"])
     assert "alice" not in line.getMessage() + str(line.__dict__)
@@ -484,14 +484,14 @@ def test_a_token_that_aws_forgot_begins_the_sweep_anew(table: Table, night: Fake
 @pytest.mark.slow
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ThrottlingException", "InternalServerError"])
 def test_a_sweep_that_aws_stops_keeps_its_place_and_goes_on_with_the_next_tick(
-    table: Table, night: FakeClock, fleet: Fleet, code: str, caplog: pytest.LogCaptureFixture
+    table: Table, night: FakeClock, fleet: Fleet, code: str, log: pytest.LogCaptureFixture
 ) -> None:
     hire(fleet, 150)
     tick(table, night)
     fleet.script(refusal(code))
     assert [tick(table, night), tick(table, night)] == [0, 25]
     assert fleet.pages[-2:] == ["125", "125"]
-    assert not [record for record in caplog.records if "user1" in str(record.__dict__)]
+    assert not [record for record in log.records if "user1" in str(record.__dict__)]
 
 
 @pytest.mark.parametrize("seconds", [-1.0, CALL_SECONDS - 0.1], ids=["over", "too little to write what was seen"])
@@ -526,13 +526,12 @@ def test_the_nights_ticks_sweep_the_place_that_they_come_from(
     assert len(fleet.pages) == pages
 
 
-def test_no_name_is_ever_logged(table: Table, night: FakeClock, fleet: Fleet, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, logger="bot")
+def test_no_name_is_ever_logged(table: Table, night: FakeClock, fleet: Fleet, log: pytest.LogCaptureFixture) -> None:
     logins = hire(fleet, 150)
     tick(table, night)
     fleet.script(refusal("InternalServerError", 500), refusal("AccessDeniedException"))
     container(table, night).name(logins, until=night.now() + 20)
     table.trouble = [error("AccessDeniedException")]
     container(table, night).name(logins, until=night.now() + 20)
-    assert len(caplog.records) >= 2
-    assert not [record for record in caplog.records if "user1" in str(record.__dict__)]
+    assert len(log.records) >= 2
+    assert not [record for record in log.records if "user1" in str(record.__dict__)]

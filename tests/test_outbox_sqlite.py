@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
-import bot.outbox.sqlite
+import bot.outbox.sqlite.file
 from bot.outbox.base import SAID_KEPT_SECONDS, OutboxError, Turn
-from bot.outbox.sqlite import FORGOTTEN_AT_ONCE, SqliteOutbox
+from bot.outbox.sqlite import SqliteOutbox
+from bot.outbox.sqlite.outbox import FORGOTTEN_AT_ONCE
+from bot.outbox.sqlite.schema import APPLICATION_ID, SCHEMA_VERSION
 from bot.senders.base import Verdict
 from tests.support.clock import START, FakeClock
 from tests.support.outbox_stores import FREE, make_row
@@ -75,7 +77,7 @@ def test_the_file_and_its_companions_are_for_their_owner_only(tmp_path: Path, cl
 
 
 def test_a_commit_reaches_the_disk_before_it_is_answered(store: SqliteOutbox) -> None:
-    with store._reading() as database:
+    with store._file.reading() as database:
         assert database.execute("PRAGMA synchronous").fetchone()[0] == 2  # FULL
         assert database.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
 
@@ -109,7 +111,7 @@ def test_a_card_costs_the_same_however_many_logins_wait(store: SqliteOutbox, pat
 
     def cost_of_a_card() -> int:
         nonlocal steps
-        with store._reading() as database:
+        with store._file.reading() as database:
             database.set_progress_handler(count, 10)
         steps = 0
         turn = store.waiting(GROUP, 5)
@@ -131,7 +133,7 @@ def test_a_card_costs_the_same_however_many_logins_wait(store: SqliteOutbox, pat
 def newer(path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         database.executescript(
-            f"CREATE TABLE t (x); PRAGMA application_id = {bot.outbox.sqlite.APPLICATION_ID}; PRAGMA user_version = 99"
+            f"CREATE TABLE t (x); PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 99"
         )
 
 
@@ -147,7 +149,7 @@ def test_an_older_versions_file_goes_on_with_all_that_is_in_it(
         Turn(group="ops-group", seq=0, rows=(make_row(1),))
     ] * 2
     with closing(sqlite3.connect(path)) as database:
-        assert database.execute("PRAGMA user_version").fetchone() == (bot.outbox.sqlite.SCHEMA_VERSION,)
+        assert database.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
 
 
 def foreign(path: Path) -> None:
@@ -197,7 +199,7 @@ def test_a_file_that_is_no_outbox_is_refused_and_left_alone(
 def test_a_file_that_another_holds_is_an_error_and_then_works_again(
     store: SqliteOutbox, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bot.outbox.sqlite, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(bot.outbox.sqlite.file, "BUSY_SECONDS", 0.05)
     store.keep([make_row(1)])
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -209,7 +211,7 @@ def test_a_file_that_another_holds_is_an_error_and_then_works_again(
 
 def test_a_full_disk_keeps_nothing_by_halves_and_loses_nothing(store: SqliteOutbox) -> None:
     store.keep([make_row(0)])
-    with store._reading() as database:
+    with store._file.reading() as database:
         database.execute("PRAGMA max_page_count = 60")
     with pytest.raises(OutboxError, match="database or disk is full; make room on its disk"):
         store.keep([make_row(number, login="x" * 1000) for number in range(1, 1000)])
@@ -219,7 +221,7 @@ def test_a_full_disk_keeps_nothing_by_halves_and_loses_nothing(store: SqliteOutb
 
 def test_a_damaged_file_says_so(store: SqliteOutbox, path: Path) -> None:
     store.keep([make_row(number) for number in range(500)])
-    store._close()
+    store._file.close()
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
     with pytest.raises(OutboxError, match=r"malformed; move it away, with what still waits in it, or restore a copy"):
@@ -229,7 +231,7 @@ def test_a_damaged_file_says_so(store: SqliteOutbox, path: Path) -> None:
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, ValueError])
 def test_what_ends_in_the_middle_changes_nothing(store: SqliteOutbox, interruption: type[BaseException]) -> None:
     def interrupt() -> None:
-        with store._changing() as database:
+        with store._file.changing() as database:
             database.execute("DELETE FROM waiting")
             raise interruption
 

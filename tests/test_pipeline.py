@@ -1,7 +1,6 @@
 """The first half of the path: a batch is parsed, named, routed and kept, and one record's trouble stays its own."""
 
 import json
-import logging
 from pathlib import Path
 from threading import Thread
 
@@ -139,10 +138,9 @@ def test_where_there_are_no_threads_groups_are_told_one_after_the_other(
     assert len(asked) <= 8
 
 
-def test_log_lines_name_the_event_and_never_the_person(bot: Bot, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG)
+def test_log_lines_name_the_event_and_never_the_person(bot: Bot, log: pytest.LogCaptureFixture) -> None:
     bot.take_in(event_of(1))
     bot.tell()
-    lines = [json.dumps(getattr(record, "fields", {})) for record in caplog.records if record.name.startswith("bot")]
+    lines = [json.dumps(getattr(record, "fields", {})) for record in log.records if record.name.startswith("bot")]
     assert any('"event-1"' in line and '"sent"' in line for line in lines)
     assert not any("alice" in line or "203.0.113.7" in line for line in lines)

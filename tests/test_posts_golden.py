@@ -14,12 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import handler
+from bot import wiring
 from bot.events import Login
+from bot.handler import handle
 from tests.support.aws import CREDENTIALS
 from tests.support.clock import FakeClock
 from tests.support.logins import event
 from tests.support.providers import Provider, Request
+from tests.support.stage import set_stage
 from tests.test_formatters_golden import DIRECTORIES, GOLDEN, PEOPLE, RECEIVED, STEMS, ZONES, login_of
 
 USUAL = next(login_of(stem).person for stem in STEMS if stem not in PEOPLE)
@@ -128,25 +130,16 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Golde
             "directories": {id_: {"name": name, "notify": [*places]} for id_, name in DIRECTORIES.items()},
             "default": [*places],
         }
-        (folder / "routes.yml").write_text(yaml.safe_dump(routes, allow_unicode=True), encoding="utf-8")
-        for name, value in {
-            **CREDENTIALS,
-            "AWS_ENDPOINT_URL": sns.url,
-            "GOLDEN_TOKEN": "xoxb-made-up",
-            "ROUTES": str(folder / "routes.yml"),
-            "STATE_FILE": str(folder / "state.sqlite"),
-        }.items():
-            patch.setenv(name, value)
-        for name in ("TABLE_NAME", "DEAD_LETTER_QUEUE_URL", "AWS_LAMBDA_FUNCTION_NAME", "USERS_FILE"):
-            patch.delenv(name, raising=False)
-        patch.setattr(handler, "SystemClock", partial(FakeClock, RECEIVED.timestamp()))
-        patch.setattr(handler, "_people", lambda *_: GoldenPeople())
+        environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": sns.url, "GOLDEN_TOKEN": "xoxb-made-up"}
+        set_stage(folder, patch, yaml.safe_dump(routes, allow_unicode=True), **environment)
+        patch.setattr(wiring, "SystemClock", partial(FakeClock, RECEIVED.timestamp()))
+        patch.setattr(wiring, "_people", lambda *_: GoldenPeople())
         yield places
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_what_is_posted_of_an_event_is_its_golden_card(places: dict[str, Golden], stem: str) -> None:
     before = {name: len(golden.provider.posts) for name, golden in places.items()}
-    assert handler.handle(event(stem), None) == {}
+    assert handle(event(stem), None) == {}
     for name, golden in places.items():
         assert golden.posted_since(before[name]) == [golden.card(stem)], name

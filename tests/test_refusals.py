@@ -1,7 +1,6 @@
 """What was refused: on the dead-letter queue with its reason, however odd it is, or back to where it came from."""
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tests.support.clock import FakeClock
 from tests.support.examples import examples
 from tests.support.logins import event
 from tests.support.providers import Answer, How, Provider, Request
+from tests.support.stage import set_stage
 
 EVER = 1e12
 KEYS = {"reason", "record_id", "cut", "record"}
@@ -177,11 +177,10 @@ def test_nothing_refused_calls_nobody(sqs: Provider) -> None:
     assert sqs.connections == 0
 
 
-def test_without_a_queue_a_refusal_is_a_log_line(sqs: Provider, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, logger="bot")
+def test_without_a_queue_a_refusal_is_a_log_line(sqs: Provider, log: pytest.LogCaptureFixture) -> None:
     assert Refusals(Aws(), FakeClock()).put(refused(2), until=EVER) == []
     assert sqs.connections == 0
-    assert [record.__dict__["fields"] for record in caplog.records] == [
+    assert [record.__dict__["fields"] for record in log.records] == [
         {"record_id": "m-0", "reason": "no login"},
         {"record_id": "m-1", "reason": "no login"},
     ]
@@ -190,12 +189,12 @@ def test_without_a_queue_a_refusal_is_a_log_line(sqs: Provider, caplog: pytest.L
 # a queue in trouble
 
 
-def test_what_the_queue_takes_not_comes_again_alone(sqs: Provider, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_the_queue_takes_not_comes_again_alone(sqs: Provider, log: pytest.LogCaptureFixture) -> None:
     sqs.rule = _takes(lambda body: "garbage 7" not in body and "garbage 23" not in body)
     asked = refused(30)
     assert on(sqs).put(asked, until=EVER) == [asked[7], asked[23]]
     assert len(sqs.posts) == 3
-    last = caplog.records[-1].__dict__["fields"]
+    last = log.records[-1].__dict__["fields"]
     assert last == {"records": 2, "reason": "InternalError"}
 
 
@@ -242,19 +241,17 @@ def test_no_call_begins_that_could_end_too_late(sqs: Provider) -> None:
 
 
 def test_a_log_line_of_a_queue_in_trouble_holds_no_word_of_the_provider(
-    sqs: Provider, caplog: pytest.LogCaptureFixture
+    sqs: Provider, log: pytest.LogCaptureFixture
 ) -> None:
     sqs.always(Answer(403, '{"__type": "AccessDenied", "message": "arn:aws:sts::123456789012:assumed-role/bot"}'))
     on(sqs).put(refused(1), until=EVER)
-    assert "assumed-role" not in caplog.text + str([record.__dict__ for record in caplog.records])
+    assert "assumed-role" not in log.text + str([record.__dict__ for record in log.records])
 
 
-def test_a_log_line_of_a_queue_that_may_not_be_written_to_says_so(
-    sqs: Provider, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_log_line_of_a_queue_that_may_not_be_written_to_says_so(sqs: Provider, log: pytest.LogCaptureFixture) -> None:
     sqs.always(Answer(403, '{"__type": "AccessDenied"}'))
     on(sqs).put(refused(1), until=EVER)
-    assert caplog.records[-1].fields == {"records": 1, "reason": "AccessDenied"}  # type: ignore[attr-defined]
+    assert log.records[-1].fields == {"records": 1, "reason": "AccessDenied"}  # type: ignore[attr-defined]
 
 
 # through the door
@@ -269,19 +266,9 @@ default: [ops]
 @pytest.fixture
 def stage(tmp_path: Path, queue: DeadLetters, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """The function with a dead-letter queue and one channel."""
-    (tmp_path / "users.csv").write_text("workspace_id,user_name\nws-8n1k2m3p4,alice\n")
     with Provider.slack() as slack:
-        (tmp_path / "routes.yml").write_text(ROUTES.format(host=slack.host))
-        for name, value in {
-            "ROUTES": str(tmp_path / "routes.yml"),
-            "STATE_FILE": str(tmp_path / "state.sqlite"),
-            "USERS_FILE": str(tmp_path / "users.csv"),
-            "DEAD_LETTER_QUEUE_URL": queue.url,
-            "OPS_WEBHOOK": slack.url,
-            "LOG_LEVEL": "ERROR",
-        }.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.delenv("TABLE_NAME", raising=False)
+        environment = {"DEAD_LETTER_QUEUE_URL": queue.url, "OPS_WEBHOOK": slack.url, "LOG_LEVEL": "ERROR"}
+        set_stage(tmp_path, monkeypatch, ROUTES.format(host=slack.host), **environment)
         yield slack
 
 

@@ -106,7 +106,7 @@ def test_one_dead_channel_among_twenty_slows_down_no_other(tmp_path: Path) -> No
 
 
 def test_while_the_table_is_down_nothing_is_posted_and_afterwards_everything(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, log: pytest.LogCaptureFixture
 ) -> None:
     storm = Storm(logins=200, seconds=10.0, channels=("slack",), table_is_down=lambda seconds: 4.0 <= seconds < 30.0)
     with morning(storm, tmp_path) as world:
@@ -115,7 +115,7 @@ def test_while_the_table_is_down_nothing_is_posted_and_afterwards_everything(
         assert not [seconds for seconds in named_after if 4.5 < seconds < 30.0]
         assert len(world.sent_back) >= 2
         assert sum(seconds > VISIBILITY for seconds in named_after) >= sum(world.sent_back) - storm.logins // 50
-        assert [record.getMessage() for record in caplog.records].count("not kept") == len(world.sent_back)
+        assert [record.getMessage() for record in log.records].count("not kept") == len(world.sent_back)
         (doubts,) = [status.doubts for status in world.outbox().status()]
         assert world.channels["slack"].twice <= doubts
 

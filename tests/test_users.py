@@ -1,10 +1,7 @@
-"""Who is behind a WorkSpace: from Amazon WorkSpaces, busy, denying, silent or well, and from a list in a file."""
+"""Who is behind a WorkSpace: from Amazon WorkSpaces, busy, denying, silent or well."""
 
 import json
-import logging
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -13,9 +10,8 @@ import pytest
 import bot.aws
 import bot.users
 from bot.aws import Aws
-from bot.config import ConfigError
 from bot.events import MAX_TEXT, Login, NamedAfter, NameGap, Person
-from bot.users import ListedPeople, WorkSpacesPeople
+from bot.users import WorkSpacesPeople
 from tests.support.clock import FakeClock
 from tests.support.fleet import Fleet, at_leisure, hire, own_account, reach, refusal
 from tests.support.logins import make_login
@@ -58,7 +54,7 @@ def at(workspace_id: str = ALICE, **different: Any) -> Login:
     return make_login(**{"workspace_id": workspace_id, "person": None} | different)
 
 
-def person(people: WorkSpacesPeople | ListedPeople, login: Login, *, until: float = 0.0) -> Person:
+def person(people: WorkSpacesPeople, login: Login, *, until: float = 0.0) -> Person:
     (named,) = people.name([login], until=until)
     assert named.person is not None
     return named.person
@@ -417,12 +413,11 @@ def test_a_name_of_yesterday_is_better_than_none(people: WorkSpacesPeople, fleet
     ids=["denied", "refused", "throttled", "closed"],
 )
 def test_a_failed_look_up_is_one_log_line_without_names_or_the_providers_words(
-    people: WorkSpacesPeople, fleet: Fleet, caplog: pytest.LogCaptureFixture, answer: Answer, told: tuple[str, str]
+    people: WorkSpacesPeople, fleet: Fleet, log: pytest.LogCaptureFixture, answer: Answer, told: tuple[str, str]
 ) -> None:
     fleet.script(answer)
-    with caplog.at_level(logging.DEBUG, logger="bot"):
-        people.name([at(f"ws-desk{number:05}") for number in range(60)], until=0.0)
-    (record,) = caplog.records
+    people.name([at(f"ws-desk{number:05}") for number in range(60)], until=0.0)
+    (record,) = log.records
     assert (record.levelname, record.name) == ("WARNING", "bot.users")
     assert record.__dict__["fields"] == {
         "account": "123456789012",
@@ -431,98 +426,6 @@ def test_a_failed_look_up_is_one_log_line_without_names_or_the_providers_words(
         "gap": told[0],
         "reason": told[1],
     }
-
-
-# a list in a file
-
-NO_HEADER = (
-    "line 1: no column 'workspace_id'; write workspace_id,user_name,display_name,email there"
-    " (the last two as you like), with commas between them"
-)
-
-
-def listed(folder: Path, content: str | bytes) -> ListedPeople:
-    path = folder / "users.csv"
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return ListedPeople(str(path))
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        ("workspace_id,user_name\nws-alice0001,alice\n", Person(name="alice")),
-        ("workspace_id,user_name\r\nws-alice0001,alice", Person(name="alice")),
-        ("\ufeffworkspace_id,user_name\nws-alice0001,alice\n", Person(name="alice")),
-        (
-            "email,User_Name , workspace_id\na@corp.example, alice ,ws-alice0001\n",
-            Person(name="alice", email="a@corp.example"),
-        ),
-        (
-            'workspace_id,user_name,display_name,email\n\nws-alice0001,alice,"Archer, Alice\u2028中村",\n',
-            Person(name="alice", display_name="Archer, Alice\u2028中村"),
-        ),
-        ("workspace_id,user_name,display_name,email\nws-alice0001,alice\n", Person(name="alice")),
-    ],
-    ids=["plain", "windows", "BOM", "columns in any order", "quotes and empty lines", "short line"],
-)  # fmt: skip
-def test_a_list_names_its_people(tmp_path: Path, content: str, expected: Person) -> None:
-    assert person(listed(tmp_path, content), at()) == expected
-
-
-def test_who_is_not_on_the_list_bears_the_id(tmp_path: Path) -> None:
-    people = listed(tmp_path, "workspace_id,user_name\nws-alice0001,alice\n")
-    assert [login.person for login in people.name([at("ws-bob000001"), at()], until=0.0)] == [
-        Person(name="ws-bob000001", named_after=NamedAfter.ID, gap=NameGap.UNKNOWN),
-        Person(name="alice"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "mistakes"),
-    [
-        ("", [NO_HEADER]),
-        ("ws-alice0001,alice\n", [NO_HEADER]),
-        ("workspace_id;user_name\n", [NO_HEADER]),
-        ("workspace_id,user_name,emial\n", ["line 1: no column is called 'emial'; did you mean 'email'?"]),
-        (
-            "workspace_id,user_name,zzz\n",
-            ["line 1: no column is called 'zzz'; there are workspace_id, user_name, display_name, email"],
-        ),
-        ("workspace_id,user_name,user_name\n", ["line 1: 'user_name' stands there twice; keep one"]),
-        (
-            "workspace_id,user_name\nws-1,\n,bob\nws-2,carol\nws-2,dave\n",
-            [
-                "line 2: user_name is empty; fill it in, or take the line out",
-                "line 3: workspace_id is empty; fill it in, or take the line out",
-                "line 5: 'ws-2' stands on line 4 too; keep one",
-            ],
-        ),
-        (
-            "workspace_id,user_name\nws-1,Archer, Alice\n",
-            ["line 2: 3 values under 2 columns; put a value that holds a comma in double quotes"],
-        ),
-        ('workspace_id,user_name\nws-1,"alice\n', ["line 2: unexpected end of data; mend its double quotes"]),
-        (b"workspace_id,user_name\nws-1,alice\nws-2,Zo\xeb\n", ["line 3: not UTF-8; save the file as 'CSV UTF-8'"]),
-    ],
-    ids=[
-        "empty", "no header", "semicolons", "misspelt", "foreign column", "column twice", "all at once", "comma",
-        "quotes", "latin-1",
-    ],
-)  # fmt: skip
-def test_a_bad_list_is_refused_when_it_is_read_with_line_culprit_and_cure(
-    tmp_path: Path, content: str | bytes, mistakes: list[str]
-) -> None:
-    with pytest.raises(ConfigError) as caught:
-        listed(tmp_path, content)
-    assert caught.value.source == str(tmp_path / "users.csv")
-    assert list(caught.value.mistakes) == mistakes
-
-
-@pytest.mark.parametrize(("name", "reason"), [("missing.csv", "no such file or directory"), ("", "is a directory")])
-def test_a_list_that_is_not_there_is_a_mistake(tmp_path: Path, name: str, reason: str) -> None:
-    path = re.escape(str(tmp_path / name))
-    with pytest.raises(ConfigError, match=f"^{path}: can't be read \\({reason}\\); name another list of people$"):
-        ListedPeople(str(tmp_path / name))
 
 
 def test_every_person_survives_the_way_through_the_outbox(people: WorkSpacesPeople, fleet: Fleet) -> None:

@@ -17,13 +17,15 @@ from bot.clock import Clock, SystemClock
 from bot.config import Config, ConfigError, Destination
 from bot.delivery import Told
 from bot.events import Login, Person, RefusedError, parse
+from bot.listed_people import ListedPeople
 from bot.names import DynamoNames
 from bot.outbox.base import Outbox, OutboxOperator
 from bot.outbox.sqlite import SqliteOutbox
+from bot.people import People
 from bot.pipeline import Pipeline
 from bot.secrets import Secrets
 from bot.senders.base import Tools
-from bot.users import ListedPeople, People, WorkSpacesPeople
+from bot.users import WorkSpacesPeople
 
 EXAMPLE = "routes.example.yml"
 

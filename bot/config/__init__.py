@@ -1,10 +1,10 @@
 """The configuration that everything runs on: plain frozen data, read from the routing file by `load`.
 
-`page.py` finds every value on its line, `keys.py` says what may stand in the file, `file.py` makes a Config of it,
-`destinations.py` with the senders' own settings, `checks.py` and `overlap.py` see what must fit together, `mistakes.py`
-words what does not, and `schema.py` tells editors. They, and with them pydantic and YAML, are imported only when a file
-is read. `compiled.py` spares the function that: it keeps what was read once. `bucket.py` gets files from S3, and
-`fence.py` says what those may name.
+`page.py` finds every value on its line, `keys.py` says what may stand in the file and `values.py` what each value may
+be, `file.py` makes a Config of it, `destinations.py` with the senders' own settings, `checks.py` and `overlap.py` see
+what must fit together, `mistakes.py` words what does not, and `schema.py` tells editors. They, and with them pydantic
+and YAML, are imported only when a file is read. `compiled.py` spares the function that: it keeps what was read once.
+`bucket.py` gets files from S3, and `fence.py` says what those may name.
 """
 
 from collections.abc import Collection, Mapping

@@ -13,21 +13,19 @@ from bot.config import MAX_BYTES, Account, Config, ConfigError, Destination, Rou
 from bot.config.destinations import Bounds, destination
 from bot.config.fence import Fence, beyond
 from bot.config.keys import (
-    DIRECTORY_ID,
     AccountKeys,
     DefaultsKeys,
     DestinationKeys,
     DirectoryKeys,
     FileKeys,
     MatchKeys,
-    Names,
     RouteKeys,
     TestKeys,
-    TrustedHost,
     known_beside,
 )
 from bot.config.mistakes import Mistakes, Path, quoted, unknown
 from bot.config.page import read_page
+from bot.config.values import DIRECTORY_ID, Names, TrustedHost
 from bot.routing import Directory, Match, Route, Routing
 from formatters.base import Audience
 

@@ -152,6 +152,18 @@ def test_a_channel_that_asks_to_wait_shows_until_when(opened: "Page", expect: An
     expect(column(opened, "eng-slack").locator(".waiting")).to_have_text(re.compile("^1 login waiting, next card at "))
 
 
+def test_a_channel_that_does_not_answer_shows_both_cards_the_doubtful_and_the_repeated(
+    opened: "Page", expect: Any
+) -> None:
+    answer = column(opened, "eng-slack").get_by_role("combobox")
+    answer.select_option("silent")
+    press(opened, "Send")
+    outcomes = cards(opened, "eng-slack").locator(".outcome")
+    expect(outcomes).to_have_text(re.compile(r"^unsure, told again at \d\d:\d\d:\d\d$"))
+    answer.select_option("takes")
+    expect(outcomes).to_have_text(["sent", re.compile("^unsure")])
+
+
 def test_a_channel_that_is_gone_shows_that_it_was_given_up_and_who_heard_instead(opened: "Page", expect: Any) -> None:
     column(opened, "it-teams").get_by_role("combobox").select_option("gone")
     fill(opened, directory=FINANCE, user="bob")

@@ -12,7 +12,7 @@ from typing import Any
 from bot.cli.inbox.local import LocalBot
 from bot.cli.inbox.serving import Server, listening
 from bot.clock import Clock
-from bot.users import ListedPeople
+from bot.listed_people import ListedPeople
 from tests.support.cli import USERS, write
 from tests.support.clock import FakeClock
 

@@ -1,6 +1,6 @@
 """AWS near by, whose every call can be counted, failed or made the last: over moto in this process, or over one table.
 
-aws = FaultyAws(SmallTable())            # or: with nearby() as aws, for moto through the real boto3
+aws = FaultyAws(SmallTable())            # or of moto: with nearby() as aws, on_loopback(server) as aws
 store = DynamoOutbox("t", aws, clock)
 aws.fault = Fault(at=3, how=dies)        # the third call from now on takes effect, and nobody hears of it
 """
@@ -9,14 +9,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from moto import mock_aws
 
-from bot.aws import Aws
-from tests.support.aws import CREDENTIALS
+from bot.aws import Aws, Keys
+from tests.support.aws import CREDENTIALS, LoopbackAws
 from tests.support.outbox_table import SmallTable
 
 Send = Callable[[], Any]
@@ -88,7 +89,7 @@ class Fault:
 
 
 class FaultyAws(Aws):
-    """`calls` counts what was asked of any client, by operation.
+    """`calls` counts what was asked of any client, by operation; `keys` are those that a role lent, each with a region.
 
     `before` may do something else just before each call, or change what is asked; `answered` may change the answer.
     """
@@ -97,6 +98,7 @@ class FaultyAws(Aws):
         super().__init__()
         self._table = table
         self.calls: Counter[str] = Counter()
+        self.keys: list[tuple[Keys, str | None]] = []
         self.fault: Fault | None = None
         self.before: Callable[[str, dict[str, Any]], None] | None = None
         self.answered: Callable[[str, dict[str, Any], Any], Any] | None = None
@@ -104,9 +106,14 @@ class FaultyAws(Aws):
     def client(self, service: str, *, region: str | None = None) -> Any:
         return _Client(super().client(service, region=region) if self._table is None else self._table, self)
 
+    def client_with(self, keys: Keys, service: str, *, region: str | None) -> Any:
+        self.keys.append((keys, region))
+        return super().client_with(keys, service, region=region)
+
     def reset(self) -> None:
         self.fault = self.before = self.answered = None
         self.calls.clear()
+        self.keys.clear()
 
     def spent(self) -> dict[str, int]:
         """The calls since it was last asked."""
@@ -145,3 +152,17 @@ def nearby() -> Iterator[FaultyAws]:
         aws = FaultyAws()
         aws.client("dynamodb")
         yield aws
+
+
+@contextmanager
+def on_loopback(server: LoopbackAws) -> Iterator[FaultyAws]:
+    """The clients of that server, as good as new: they are made once, for each takes a third of a second."""
+    aws = _clients(server.url)
+    aws.reset()
+    yield aws
+    aws.reset()
+
+
+@cache
+def _clients(_: str) -> FaultyAws:
+    return FaultyAws()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from bot.config.fence import Fence
@@ -12,7 +11,7 @@ from bot.outbox.dynamodb import create_table
 from bot.routes_in_force import HotRoutes
 from tests.support.aws import REGION, LoopbackAws
 from tests.support.clock import FakeClock
-from tests.support.outbox_aws import FaultyAws, client_error
+from tests.support.outbox_aws import FaultyAws, client_error, on_loopback
 
 BUCKET, KEY = "login-bot-routes", "team/routes.yml"
 URL = f"s3://{BUCKET}/{KEY}"
@@ -28,12 +27,6 @@ MISTAKES = (
     "line 2: destinations.ops.fallback: no destination 'opps'; did you mean 'ops'?",
     "line 3: default[0]: no destination 'opps'; did you mean 'ops'?",
 )
-
-
-@cache
-def clients(_: str) -> FaultyAws:
-    """The bot's clients of one server, made once: each takes a third of a second."""
-    return FaultyAws()
 
 
 @dataclass
@@ -68,10 +61,7 @@ class Stage:
 @contextmanager
 def staged(aws: LoopbackAws) -> Iterator[Stage]:
     """A clean stage in the world of `aws`."""
-    bots = clients(aws.url)
-    bots.reset()
     aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     create_table(aws.client("dynamodb"), TABLE)
-    bots.reset()
-    yield Stage(aws, bots)
-    bots.reset()
+    with on_loopback(aws) as bots:
+        yield Stage(aws, bots)

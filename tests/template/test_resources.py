@@ -7,7 +7,7 @@ import pytest
 
 from bot.cli.readiness import Stage
 from bot.config import bucket
-from bot.handler import Environment
+from bot.environment import Environment
 from bot.outbox.dynamodb.table import EXPIRES, TABLE
 from bot.samples import canary_id
 from tests.support.cli import ROOT

@@ -12,7 +12,7 @@ from uuid import uuid4
 from bot.cli import words
 from bot.config import Config
 from bot.events import DETAIL_TYPE, SOURCE, Login, Person, RefusedError, parse
-from bot.users import People
+from bot.people import People
 from formatters import formatter_class
 from formatters.base import Audience, Formatter
 from formatters.languages import LANGUAGES

@@ -19,8 +19,8 @@ from bot.delivery import Told
 from bot.events import Person
 from bot.outbox.base import OutboxError
 from bot.outbox.sqlite import SqliteOutbox
+from bot.people import People
 from bot.pipeline import Intake, Pipeline, Taken
-from bot.users import People
 
 TAKE_SECONDS = 30.0
 TELL_SECONDS = 4.0

@@ -17,7 +17,7 @@ from bot.aws import Aws
 from bot.clock import Clock
 from bot.config import Config, Destination, load
 from bot.events import Login, Person
-from bot.handler import Bot, answer
+from bot.handler import answer
 from bot.names import DynamoNames
 from bot.outbox.dynamodb import DynamoOutbox
 from bot.outbox.sqlite import SqliteOutbox
@@ -26,6 +26,7 @@ from bot.refusals import Refusals
 from bot.secrets import Secrets
 from bot.senders.base import Tools
 from bot.users import WorkSpacesPeople
+from bot.wiring import Bot
 from tests.support.fleet import own_account
 from tests.support.outbox_stores import Store
 from tests.support.storm import people
