@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import cold, inbox, page, size, storm, tasks, warm
-from bench.figures import Series
 from bench.loopback import loopback
 from bench.page import Run
 from bench.tasks import HOME, ROOT
-from tests.support.browser import NoBrowserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def measure(effort: Effort) -> Run:
         profile = warm.profile(folder, cloud, calls=effort.warm)
         megabytes = size.megabytes(folder)
     _say("the inbox")
-    opened = _inbox(effort.windows)
+    opened = inbox.measure(effort.windows)
     _say("storms")
     return Run(
         rounds=(effort.cold, effort.warm),
@@ -79,13 +77,6 @@ def measure(effort: Effort) -> Run:
         seconds=time.monotonic() - began,
         busy=busy,
     )
-
-
-def _inbox(windows: int) -> dict[str, Series] | str:
-    try:
-        return inbox.measure(windows)
-    except NoBrowserError as error:
-        return str(error)
 
 
 def _say(what: str) -> None:

@@ -107,7 +107,7 @@ class Delivery:
                 card = self._outbox.begin(turn, drawn.rows, LEASE, self._pace(turn))
                 if card is None:
                     break  # another copy of the bot tells this group, and goes on with it
-                is_last = len(drawn.rows) == len(turn.rows) < MOST_ROWS
+                is_last = turn.alone and len(drawn.rows) == len(turn.rows)
                 told.append(self._tell_card(card, drawn, until, died=turn.died, is_last=is_last))
         except OutboxError as error:
             log.error("outbox failed", extra={"fields": {"group": group, "reason": str(error)}})  # noqa: TRY400
@@ -133,7 +133,7 @@ class Delivery:
         return paces[0] if paces else Pace(messages=MOST_REMEMBERED, per=0.0, gap=0.0, group=turn.group)
 
     def _tell_card(self, card: Card, drawn: Drawn, until: float, *, died: bool, is_last: bool) -> Told:
-        """`is_last` says that nobody else was waiting for the destination when this card was drawn."""
+        """`is_last` says that nobody else was waiting for the group when this card was drawn."""
         started = self._clock.now()
         if drawn.verdict is not None:
             verdict, wait = self._give_up(card, drawn.verdict), Wait(rows=drawn.rest)

@@ -9,6 +9,9 @@ MOST_REMEMBERED = 100
 SAVED = 0.2
 """The share of a window's messages that is not spent at once where nobody is known to wait."""
 
+LONGEST_LEISURE = 60.0
+"""Seconds that a message is saved for at the most, however long its window is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
@@ -32,18 +35,17 @@ class Pace:
         """The best time of the next post where nobody is known to wait for it; never before `after`.
 
         The last messages of a window are spread over what is left of it: who comes at the end of a wave then waits for
-        a part of a minute on a card with others, not for a whole window to pass.
+        a part of it, on a card with others, not for all of it to pass.
         """
-        if not posted or self.messages > MOST_REMEMBERED:
-            return self.after(posted)
-        last = posted[-1]
-        recent = [at for at in posted if at > last - self.per]
+        earliest = self.after(posted)
+        recent = [at for at in posted if at > posted[-1] - self.per]
         left = self.messages - len(recent)
-        if left > self.messages * SAVED:
-            return self.after(posted)
-        return max(self.after(posted), last + (recent[0] + self.per - last) / (left + 1))
+        if not recent or left > self.messages * SAVED:
+            return earliest
+        share = (recent[0] + self.per - posted[-1]) / (left + 1)
+        return max(earliest, posted[-1] + min(share, LONGEST_LEISURE))
 
     def remember(self, posted: Sequence[float]) -> tuple[float, ...]:
-        """As much of `posted` as `after` will ever look at."""
+        """As much of `posted` as will ever be looked at."""
         kept = 1 if self.messages > MOST_REMEMBERED else self.messages
         return tuple(posted[-kept:])

@@ -122,6 +122,8 @@ def _fields(login: Login) -> dict[str, Any]:
         "client": login.client,
         "client_version": login.client_version,
         "platform": login.platform,
+        "given_up_by": login.given_up_by,
+        "given_up_why": login.given_up_why,
     }
     return {
         **{key: show(text, MAX_FIELD) for key, text in texts.items()},

@@ -132,6 +132,62 @@ def test_while_others_wait_no_message_of_the_window_is_saved(bot: Bot, channel: 
     assert clock.now() - START < 25 * 0.36
 
 
+def test_no_message_is_saved_while_another_of_the_group_waits(tmp_path: Path, clock: FakeClock) -> None:
+    channels = {name: Channel(clock=clock) for name in ("one", "two", "three")}
+    pace = {name: {"pace": replace(TEAMS, group="owner")} for name in channels}
+    bot = Bot(tmp_path / "o", channels, clock=clock, different=pace)
+    spend(bot, clock, 20)
+    bot.take_in(event_of(100))
+    tell_all(bot, clock)
+    last = [channel.times[-1] for channel in channels.values()]
+    assert max(last) - min(last) < 1.1
+
+
+def test_no_message_is_saved_while_a_login_rests_that_was_not_taken(
+    bot: Bot, channel: Channel, clock: FakeClock
+) -> None:
+    spend(bot_with(bot, pace=TEAMS), clock, 19)
+    channel.answers = [Verdict.again("503")]
+    bot.take_in(event_of(100), event_of(101))
+    began = clock.now()
+    tell_all(bot, clock)
+    assert [card["event_ids"] for card in channel.asked[-3:]] == [["event-100"], ["event-101"], ["event-100"]]
+    assert channel.times[-1] - began < 5.0
+
+
+def test_no_message_is_saved_where_a_card_died_before_which_others_waited(
+    bot: Bot, channel: Channel, clock: FakeClock
+) -> None:
+    spend(bot_with(bot, pace=TEAMS), clock, 19)
+    bot.take_in(event_of(100))
+    turn = bot.outbox.waiting("ops", 1)
+    assert bot.outbox.begin(turn, turn.rows, LEASE, TEAMS) is not None
+    bot.take_in(event_of(101))
+    clock.advance(LEASE + 1)
+    bot.tell()
+    assert channel.event_ids[-2:] == ["event-100", "event-101"]
+
+
+def spend(bot: Bot, clock: FakeClock, cards: int) -> None:
+    """Tell `cards` logins of `bot`, a card each, so that little is left of its pace's window."""
+    first, *_ = bot.channels.values()
+    while len(first.times) * len(bot.channels) < cards:
+        bot.take_in(event_of(1000 + len(first.times)))
+        tell_all(bot, clock)
+
+
+def tell_all(bot: Bot, clock: FakeClock) -> None:
+    while bot.outbox.next_due() is not None:
+        bot.tell()
+        clock.advance(1.0)
+
+
+def test_a_message_is_saved_for_a_minute_at_the_most() -> None:
+    pace = Pace(messages=5, per=3600.0, gap=1.0, group="ops")
+    assert pace.at_leisure([0.0, 1.0, 2.0, 3.0]) == 63.0
+    assert pace.at_leisure([0.0, 1.0, 2.0, 3.0, 63.0]) == 3600.0
+
+
 @pytest.mark.parametrize(
     ("messages", "posted", "expected"),
     [

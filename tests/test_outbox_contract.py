@@ -73,7 +73,7 @@ def ids(rows: tuple[Row, ...]) -> list[str]:
 def test_a_kept_row_waits_exactly_as_it_was_given(store: Store) -> None:
     row = make_row(login='{"name":"Zoë \\u0000 中村 🙂 \'); DROP TABLE waiting;"}', tries=2, doubts=1, last_reason="x")
     assert store.keep([row]) == 1
-    assert store.waiting(GROUP, 10) == Turn(group=GROUP, seq=0, rows=(row,))
+    assert store.waiting(GROUP, 10) == Turn(group=GROUP, seq=0, rows=(row,), alone=True)
 
 
 def test_keep_counts_only_what_is_new(store: Store) -> None:
@@ -594,6 +594,21 @@ def test_a_card_of_which_nothing_was_sent_counts_no_try(store: Store, clock: Fak
     letters = store.dead_letters() if outcome == "dead" else store.waiting(GROUP, 10).rows
     assert [(one.tries, one.doubts, one.first_try, one.last_try) for one in letters] == [(0, 0, None, None)]
     assert [status.doubts for status in store.status()] == [0]
+
+
+def test_a_turn_says_whether_nothing_else_waits_in_the_group(store: Store, clock: FakeClock) -> None:
+    store.keep([make_row(1), make_row(2), make_row(3, destination="audit")])
+    assert not store.waiting(GROUP, 1).alone
+    assert not store.waiting(GROUP, 10).alone
+    store.hold("audit", GROUP)
+    assert store.waiting(GROUP, 10).alone
+    store.settle(begin(store, limit=1), VERDICTS["again"], clock.now(), ready_at=clock.now() + 60)
+    turn = store.waiting(GROUP, 10)
+    assert (ids(turn.rows), turn.alone) == (["event-2"], False)
+    tell(store, VERDICTS["sent"])
+    clock.advance(60)
+    turn = store.waiting(GROUP, 10)
+    assert (ids(turn.rows), turn.alone) == (["event-1"], True)
 
 
 # hold, release, replay

@@ -60,7 +60,8 @@ class Turn:
     first row is ready; infinity when nothing waits.
     `died` says that `rows` are those of a card that was begun and never settled. `posted` are the times of the group's
     latest posts, as far as its pace looks back. `throttled` counts its cards, since the last that was taken, to which
-    the provider said that there were too many.
+    the provider said that there were too many. `alone` says that nothing else waits in the group, ready or not, as far
+    as is known: what is held does not count.
     """
 
     group: str
@@ -70,6 +71,7 @@ class Turn:
     died: bool = False
     posted: tuple[float, ...] = ()
     throttled: int = 0
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

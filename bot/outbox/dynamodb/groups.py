@@ -172,6 +172,11 @@ class Group:
         return min((place.next_at for place in self.places.values() if not place.held), default=math.inf)
 
     @property
+    def waiting(self) -> int:
+        """How many rows wait that are not held; about right after a crash."""
+        return sum(max(place.waiting, 0) for place in self.places.values() if not place.held)
+
+    @property
     def oldest(self) -> float:
         waits = [place for place in self.places.values() if place.next_at < math.inf]
         return min((place.oldest or 0.0 for place in waits), default=0.0)

@@ -64,7 +64,8 @@ class DynamoOutbox:
         if found.lease_until is not None and (died := self._rows_that_died(found)):
             return replace(turn, rows=died, died=True, posted=found.posted)
         rows, ready_at = self._ready(found, limit)
-        return replace(turn, rows=rows, not_before=max(turn.not_before, ready_at), posted=found.posted)
+        alone = bool(rows) and found.waiting <= len(rows)
+        return replace(turn, rows=rows, not_before=max(turn.not_before, ready_at), posted=found.posted, alone=alone)
 
     def _swept(self, name: str) -> Group:
         seen_at, seen = self._just_seen.pop(name, (0.0, None))

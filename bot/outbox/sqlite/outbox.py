@@ -40,6 +40,10 @@ SELECT ready_at FROM waiting WHERE "group" = ? AND destination NOT IN (SELECT na
 ORDER BY ready_at LIMIT 1
 """
 
+FREE_ROWS = """
+SELECT 1 FROM waiting WHERE "group" = ? AND destination NOT IN (SELECT name FROM destinations WHERE held) LIMIT ?
+"""
+
 ROWS_ON_CARD = """
 SELECT * FROM waiting WHERE "group" = ? AND card = ? ORDER BY kept_at, position
 """
@@ -146,7 +150,8 @@ class SqliteOutbox:
             facts = {"group": group, "now": self._clock.now(), "limit": limit}
             if chosen := database.execute(NEXT_DESTINATION, facts).fetchone():
                 rows = rows_of(database.execute(NEXT_ROWS, facts | {"destination": chosen["name"]}))
-                return replace(turn, rows=rows, posted=posted)
+                waits = len(database.execute(FREE_ROWS, (group, len(rows) + 1)).fetchall())
+                return replace(turn, rows=rows, posted=posted, alone=waits == len(rows))
             ready = database.execute(NEXT_READY, (group,)).fetchone()
             not_before = max(not_before, ready["ready_at"]) if ready else math.inf
             return replace(turn, not_before=not_before, posted=posted)
