@@ -34,8 +34,12 @@ class EmailFormatter:
 
     def weigh(self, payload: Payload) -> Weight:
         """As SNS gets it: the text for mailboxes, and for everybody else the JSON, as text inside JSON."""
-        forms = {"default": json.dumps(payload["data"], ensure_ascii=False), "email": payload["text"]}
-        return Weight(len(json.dumps(forms, ensure_ascii=False).encode()), MAX_MESSAGE, "bytes")
+        message = _compact({"default": _compact(payload["data"]), "email": payload["text"]})
+        return Weight(len(message.encode()), MAX_MESSAGE, "bytes")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 _LINKED = re.compile(r":(?=//)|(?<=mailto):|(?<=www)\.|(?<=[^\s(<])@(?=\S)", re.IGNORECASE)
@@ -104,7 +108,10 @@ def _data(logins: Sequence[Login]) -> dict[str, Any]:
 
 
 def _fields(login: Login) -> dict[str, Any]:
-    """All that is known, for programs: cleaned and not escaped, times in ISO 8601 and UTC, empty where unknown."""
+    """All that is known, for programs: cleaned and not escaped, times in ISO 8601 and UTC, empty where unknown.
+
+    `given_up_by` and `given_up_why` are there only where a fallback hears of it: a digest has room for more logins so.
+    """
     name, named_after = name_of(login)
     person = login.person
     texts = {
@@ -122,9 +129,9 @@ def _fields(login: Login) -> dict[str, Any]:
         "client": login.client,
         "client_version": login.client_version,
         "platform": login.platform,
-        "given_up_by": login.given_up_by,
-        "given_up_why": login.given_up_why,
     }
+    if login.given_up_by:
+        texts |= {"given_up_by": login.given_up_by, "given_up_why": login.given_up_why}
     return {
         **{key: show(text, MAX_FIELD) for key, text in texts.items()},
         "named_after": named_after.value,
