@@ -106,7 +106,7 @@ class Delivery:
                 drawn = self._drawing.draw(turn, now=self._clock.now(), most=self._most.get(group, MOST_ROWS))
                 card = self._outbox.begin(turn, drawn.rows, LEASE, self._pace(turn))
                 if card is None:
-                    break  # another copy of the bot tells this group, and goes on with it
+                    break  # another copy of the bot tells this group, or an operator held the destination meanwhile
                 is_last = turn.alone and len(drawn.rows) == len(turn.rows)
                 told.append(self._tell_card(card, drawn, until, died=turn.died, is_last=is_last))
         except OutboxError as error:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from bot.events import Login, NamedAfter
 from formatters.base import Audience, Payload, Weight
-from formatters.content import Content, console_url, directory_of, name_of, tell
+from formatters.content import MAX_VALUE, Content, console_url, directory_of, name_of, tell
 from formatters.text import cut, show
 
 MAX_SUBJECT = 99
@@ -131,7 +131,7 @@ def _fields(login: Login) -> dict[str, Any]:
         "platform": login.platform,
     }
     if login.given_up_by:
-        texts |= {"given_up_by": login.given_up_by, "given_up_why": login.given_up_why}
+        texts |= {"given_up_by": login.given_up_by, "given_up_why": show(login.given_up_why, MAX_VALUE)}
     return {
         **{key: show(text, MAX_FIELD) for key, text in texts.items()},
         "named_after": named_after.value,

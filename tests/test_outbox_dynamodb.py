@@ -71,6 +71,72 @@ def test_what_another_version_wrote_stops_nobody(
     assert [row.waiting for row in other.status()] == [1]
 
 
+# what the table forgets
+
+
+def forget(table: SmallTable, now: float) -> None:
+    """As its TTL does, sooner or later."""
+    for lot in table.partitions.values():
+        for sort_key in [name for name, item in lot.items() if EXPIRES in item and int(item[EXPIRES]["N"]) <= now]:
+            del lot[sort_key]
+
+
+def give_up(store: DynamoOutbox, group: str = GROUP) -> None:
+    turn = store.waiting(group, 10)
+    card = store.begin(turn, turn.rows, LEASE, FREE)
+    assert card is not None
+    assert store.settle(card, Verdict.dead("410", "destination"), 0.0)
+
+
+@pytest.mark.parametrize("days", [1, 22, 50])
+def test_a_login_comes_back_from_elsewhere_however_late(
+    store: DynamoOutbox, table: SmallTable, clock: FakeClock, days: int
+) -> None:
+    store.keep([make_row(1)])
+    give_up(store)
+    assert store.replay(store.dead_letters(), to="audit", group="mail") == 1
+    give_up(store, "mail")
+    clock.advance(days * 24 * 3600.0)
+    forget(table, clock.now())
+    assert store.replay(store.dead_letters(), to="ops", group=GROUP) == 1
+    assert [row.event_id for row in begin(store).rows] == ["event-1"]
+
+
+def test_what_was_said_after_a_replay_is_not_replayed_there_from_elsewhere_as_long_as_the_login_is_known(
+    store: DynamoOutbox, table: SmallTable, clock: FakeClock
+) -> None:
+    store.keep([make_row(1), make_row(1, destination="audit", group="mail")])
+    give_up(store)
+    give_up(store, "mail")
+    audits, ops = store.dead_letters()
+    assert (audits.destination, ops.destination) == ("audit", "ops")
+    assert store.replay([ops], to=None, group=GROUP) == 1
+    tell(store, Verdict.sent())
+    clock.advance(SAID_KEPT_SECONDS + 1)
+    forget(table, clock.now())
+    assert store.replay([audits], to="ops", group=GROUP) == 0
+    assert store.waiting(GROUP, 10).rows == ()
+
+
+def test_a_turn_does_not_say_that_it_is_alone_where_rows_came_during_a_sweep(
+    store: DynamoOutbox, aws: FaultyAws, table: SmallTable, clock: FakeClock
+) -> None:
+    other = DynamoOutbox("logins", FaultyAws(table), clock)
+    kept: list[int] = []
+
+    def keep_before_the_sweep_ends(operation: str, request: dict[str, Any]) -> None:
+        if operation == "update_item" and "attribute_exists(unswept)" in str(request.get("ConditionExpression")):
+            kept.append(other.keep([make_row(2), make_row(3)]))
+
+    store.keep([make_row(1)])
+    aws.before = keep_before_the_sweep_ends
+    tell(store, Verdict.sent())
+    assert kept == [2]
+    other.keep([make_row(9, destination="audit")])
+    for limit in (1, 10):
+        assert not store.waiting(GROUP, limit).alone
+
+
 # the table
 
 

@@ -193,8 +193,21 @@ def replay_elsewhere(world: World) -> None:
     world.store.replay(world.store.dead_letters(), to="audit", group="audit")
 
 
+def one_given_up_elsewhere(world: World) -> None:
+    """It will come back in one pack, which nothing announces before it is there."""
+    world.rows = ROWS[:1]
+    world.store.keep(world.rows)
+    given_up_here_and_there(world)
+
+
 def given_up_elsewhere(world: World) -> None:
-    after(DEAD, 5)(world)
+    five_wait(world)
+    given_up_here_and_there(world)
+
+
+def given_up_here_and_there(world: World) -> None:
+    world.tell(DEAD, 5)
+    world.clock.advance(1)
     replay_elsewhere(world)
     turn = world.store.waiting("audit", 5)
     card = world.store.begin(turn, turn.rows, LEASE, FREE)
@@ -235,6 +248,7 @@ STORIES = {
     "replay": (after(DEAD, 5), replay),
     "replay elsewhere": (after(DEAD, 5), replay_elsewhere),
     "replay back": (given_up_elsewhere, replay_back),
+    "replay one back": (one_given_up_elsewhere, replay_back),
 }
 REPEATED = {keep, replay, replay_elsewhere, replay_back}
 """What is asked for again after a failure: by the queue, or by an operator."""

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any
 from urllib.parse import unquote
@@ -171,10 +171,14 @@ class Group:
     def next_ready(self) -> float:
         return min((place.next_at for place in self.places.values() if not place.held), default=math.inf)
 
-    @property
-    def waiting(self) -> int:
-        """How many rows wait that are not held; about right after a crash."""
-        return sum(max(place.waiting, 0) for place in self.places.values() if not place.held)
+    def waits_no_more_than(self, rows: Sequence[Row]) -> bool:
+        """Whether nothing but `rows`, of one destination, waits that is not held; False where that is not certain.
+
+        A place's count may be too low, after a crash or where rows came during a sweep; its hints never are.
+        """
+        free = [place for place in self.places.values() if not place.held]
+        others = any(place.next_at < math.inf for place in free if place.name != rows[0].destination)
+        return not others and sum(max(place.waiting, 0) for place in free) <= len(rows)
 
     @property
     def oldest(self) -> float:

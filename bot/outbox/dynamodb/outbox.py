@@ -64,7 +64,7 @@ class DynamoOutbox:
         if found.lease_until is not None and (died := self._rows_that_died(found)):
             return replace(turn, rows=died, died=True, posted=found.posted)
         rows, ready_at = self._ready(found, limit)
-        alone = bool(rows) and found.waiting <= len(rows)
+        alone = 0 < len(rows) < limit and found.waits_no_more_than(rows)
         return replace(turn, rows=rows, not_before=max(turn.not_before, ready_at), posted=found.posted, alone=alone)
 
     def _swept(self, name: str) -> Group:

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from bot.clock import Clock
 from bot.outbox.base import DeadLetter
 from bot.outbox.dynamodb import table as calls
 from bot.outbox.dynamodb.change import Change
 from bot.outbox.dynamodb.groups import Groups
+from bot.outbox.dynamodb.hints import came
 from bot.outbox.dynamodb.items import attribute, grouped, item_of, key_of, letter_key, letter_partition
 from bot.outbox.dynamodb.keeping import Keeping
 from bot.outbox.dynamodb.letters import Letter
@@ -59,8 +61,9 @@ class Replaying:
         rows = []
         for name, keys in grouped(by_target, lambda key: key[0]).items():
             stays = {event_id: _next_stay(name, by_target[name, event_id]) for _, event_id in keys}
-            been = [event_id for event_id, stay in stays.items() if not stay and name in known.get(event_id, ())]
-            stays |= self._gone_elsewhere(name, been)
+            ends = {event_id: self._looking.ends(name, event_id) for event_id, stay in stays.items() if not stay}
+            been = {event_id for event_id, ended in ends.items() if ended or name in known.get(event_id, ())}
+            stays |= self._gone_elsewhere(name, ends)
             marked = self._looking.marked(name, stays.items())
             for event_id, stay in stays.items():
                 if (event_id, stay) not in marked and (stay or event_id not in been):
@@ -69,22 +72,27 @@ class Replaying:
                     rows.append(mine[0].again(name, group, self._clock.now(), doubts, stay))
         return rows
 
-    def _gone_elsewhere(self, name: str, event_ids: Iterable[str]) -> dict[str, int]:
+    def _gone_elsewhere(self, name: str, ends: Mapping[str, Mapping[int, str]]) -> dict[str, int]:
         """The next stay of those that were given up there and then replayed elsewhere: they may come back.
 
-        They have no letter there any more, as those have not that wait there again.
+        They have no letter there any more, as those have not that wait there again. What was given up is remembered
+        for ever, what was said after that for as long as the login is known.
         """
-        gone = {}
-        for event_id in event_ids:
-            ends = self._looking.ends(name, event_id)
-            if ends and ends[max(ends)] == Outcome.DEAD:
-                gone[event_id] = max(ends) + 1
-        waiting = self._waiting(name) if gone else set()
+        gone = {each: max(ended) + 1 for each, ended in ends.items() if ended and ended[max(ended)] == Outcome.DEAD}
+        waiting = self._waiting(name, gone.keys()) if gone else set()
         return {event_id: stay for event_id, stay in gone.items() if event_id not in waiting}
 
-    def _waiting(self, name: str) -> set[str]:
-        looks = [Look(group, group.places[name]) for group in self._groups.all() if name in group.places]
-        return {entry.row.event_id for look in looks for entry in self._looking.listed(look, math.inf, PACK_ROWS)}
+    def _waiting(self, name: str, event_ids: AbstractSet[str]) -> set[str]:
+        """Which of those wait there. They are announced again: who put them there may have died before he did."""
+        waiting: set[str] = set()
+        for group in self._groups.all():
+            if name in group.places:
+                look = Look(group, group.places[name])
+                found = {entry.row.event_id for entry in self._looking.listed(look, math.inf, PACK_ROWS)} & event_ids
+                if found:
+                    self._groups.change(group.name, came(Change(), name, look.place.kept))
+                waiting |= found
+        return waiting
 
     def _letters(self, letters: Iterable[DeadLetter]) -> list[Letter]:
         keys = {(one.destination, one.event_id, one.given_up_at) for one in letters}

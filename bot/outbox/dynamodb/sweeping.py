@@ -9,6 +9,7 @@ from bot.outbox.dynamodb.change import Change
 from bot.outbox.dynamodb.groups import Group, Groups, Place, after_a_try
 from bot.outbox.dynamodb.hints import came, note
 from bot.outbox.dynamodb.items import Item, attribute, item_of, mark_key, pack_key
+from bot.outbox.dynamodb.keeping import KNOWN_SECONDS
 from bot.outbox.dynamodb.letters import Letter
 from bot.outbox.dynamodb.looking import Look, Looking
 from bot.outbox.dynamodb.packs import Entry, Pack, in_packs, pack_item
@@ -103,12 +104,16 @@ class Sweeping:
 
 
 def _mark(group: Group, event_id: str) -> Item:
-    """What became of a row of the settled card. The row may be forgotten later; what was given up is not."""
+    """What became of a row of the settled card. The row may be forgotten later; what was given up is not.
+
+    What was said after it had moved, or come back, is remembered for longer: for as long as the login is known, or a
+    replay would take it for given up.
+    """
     card = group.swept
     past = card.rows[event_id]
     facts = {"event_id": event_id, "as": group.settled_as, "at": group.settled_at, "doubts": past.doubts}
     if group.settled_as != Outcome.DEAD:
-        facts[EXPIRES] = int(group.settled_at + SAID_KEPT_SECONDS)
+        facts[EXPIRES] = int(group.settled_at + (KNOWN_SECONDS if past.stay else SAID_KEPT_SECONDS))
     return mark_key(card.destination, event_id, past.stay) | item_of(**facts)
 
 
